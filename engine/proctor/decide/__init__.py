@@ -1,0 +1,1 @@
+"""The one path from request to decision. Nothing else decides."""

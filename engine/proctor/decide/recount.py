@@ -1,0 +1,102 @@
+"""Counts the verdict again, as a stranger would: against the engine's own pinned index and the input that was sent.
+
+A difference is an error, whoever is wrong: OPA, the bundle, the socket's other end or this module.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from proctor.errors import OpaError
+from proctor.opa.index import Index, Selection
+from proctor.vocabulary.decision import Verdict, VerdictFinding
+from proctor.vocabulary.reasons import Reason
+from proctor.vocabulary.words import Effect, Outcome, Status
+
+_HARMLESS: Final = frozenset({Effect.WAIVED, Effect.APPROVED, Effect.WARN, Effect.DRYRUN})
+
+
+def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selection: Selection) -> None:
+    """Raise `OpaError` when the verdict does not follow from its own findings and the pinned index."""
+    if verdict.policy.revision != index.revision:
+        raise OpaError(
+            "checking the verdict",
+            f"it came from policy {verdict.policy.revision!r:.80}, not from {index.revision!r}",
+            "Is another OPA answering on this address?",
+            Reason.ENGINE_FOREIGN_REVISION,
+        )
+    if verdict.problems:
+        _expect(verdict.outcome is Outcome.ERROR, f"problems, yet the outcome is {verdict.outcome}")
+        return
+    _expect(set(verdict.rules) == set(selection.codes), "the rules that were judged are not those that were selected")
+    _counts(verdict, index)
+    for finding in verdict.findings:
+        _effect(finding, verdict, document, index)
+    _expect(verdict.outcome is _outcome(verdict), f"the findings do not lead to the outcome {verdict.outcome}")
+
+
+def _expect(holds: bool, found: str) -> None:
+    if not holds:
+        raise OpaError("counting the verdict again", found, "Report it with the decision id", Reason.VERDICT_MISMATCH)
+
+
+def _counts(verdict: Verdict, index: Index) -> None:
+    per_rule = Counter(finding.rule for finding in verdict.findings)
+    places = {(finding.rule, tuple(finding.at)) for finding in verdict.findings}
+    _expect(len(places) == len(verdict.findings), "one rule has two findings at one place")
+    _expect(set(per_rule) <= set(verdict.rules), "a finding of a rule that was not judged")
+    for code, count in verdict.rules.items():
+        found = per_rule.get(code, 0)
+        _expect(count.places == count.compliant + count.exempt + found, f"{code}: places are missing")
+        _expect(count.places > 0 or bool(index.rules[code]["may_be_empty"]), f"{code}: looked at no place")
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    effects = {finding.effect for finding in verdict.findings}
+    if Effect.DENY in effects:
+        return Outcome.DENY
+    if Effect.ASK in effects:
+        return Outcome.REQUIRE_APPROVAL
+    return Outcome.ALLOW if effects <= _HARMLESS else Outcome.ERROR
+
+
+def _effect(finding: VerdictFinding, verdict: Verdict, document: Mapping[str, Any], index: Index) -> None:
+    rule = index.rules[finding.rule]
+    action = index.action(verdict.tier.value, document["environment"], document["point"], finding.rule)
+    _expect(action is not None, f"{finding.rule}: no action is configured")
+    pending = rule["effective_on"] != "" and document["context"]["effective_at"] < _comparable(rule["effective_on"])
+    if action == "dryrun":
+        wanted = {Effect.DRYRUN}
+    elif pending or action == "warn":
+        wanted = {Effect.WARN}
+    elif finding.effect is Effect.WAIVED:
+        _expect(finding.status is Status.FAIL and rule["waivable"] is not False, f"{finding.rule} can't be waived here")
+        _expect(_sent(finding, document, "waivers"), f"{finding.rule} rests on a waiver that was not in the input")
+        wanted = {Effect.WAIVED}
+    elif finding.effect is Effect.APPROVED:
+        _expect(finding.status is Status.FAIL and bool(rule["approvable"]), f"{finding.rule} can't be approved here")
+        _expect(_sent(finding, document, "approvals"), f"{finding.rule} rests on an approval that was not in the input")
+        wanted = {Effect.APPROVED}
+    elif finding.status is Status.FAIL and rule["approvable"]:
+        wanted = {Effect.ASK}
+    else:
+        wanted = {Effect.DENY}
+    _expect(finding.effect in wanted, f"{finding.rule}: effect {finding.effect} where {wanted.pop()} follows")
+
+
+def _comparable(timestamp: str) -> str:
+    """Write a whole-second `Z` time with microseconds, so that it compares as text with the context's times."""
+    return timestamp.removesuffix("Z") + ".000000Z"
+
+
+def _sent(finding: VerdictFinding, document: Mapping[str, Any], name: str) -> bool:
+    if name == "waivers":
+        return any(
+            waiver["id"] == finding.by and waiver["rule"] == finding.rule and waiver["item"] == finding.item
+            for waiver in document["waivers"]
+        )
+    return any(
+        approval["id"] == finding.by
+        and any(covered["rule"] == finding.rule and covered["item"] == finding.item for covered in approval["covers"])
+        for approval in document["approvals"]
+    )

@@ -1,0 +1,142 @@
+"""Gathers evidence: stamps what came with the request, asks each provider for its groups, keeps to the budget.
+
+The provider, not the caller, gives a fact its tier. A group that a provider owns is never taken from the caller.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from proctor.errors import EngineError
+from proctor.evidence.identify import key
+from proctor.plugins import Asking, FactGroup, FactProvider, Question
+from proctor.vocabulary.canonical import digest
+from proctor.vocabulary.facts import Facts
+from proctor.vocabulary.words import EvidenceTier
+
+log = structlog.get_logger(__name__)
+
+
+def instant(moment: datetime) -> str:
+    """Write a time as the strict RFC 3339 UTC form that rules and records use: microseconds, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(slots=True)
+class Providers:
+    """The providers by the groups that they own. One provider for each group."""
+
+    registered: Sequence[FactProvider]
+
+    def __post_init__(self) -> None:
+        """Refuse two providers of one group."""
+        owners: dict[str, str] = {}
+        for provider in self.registered:
+            for group in provider.provides:
+                if group in owners:
+                    raise ValueError(f"{group} is provided by {owners[group]} and by {provider.name}")
+                owners[group] = provider.name
+        self.owned = frozenset(owners)
+
+    owned: frozenset[str] = frozenset()
+
+    async def gather(
+        self, facts: dict[str, Any], question: Question, asking: Asking, deadline: float
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return `facts` with evidence on every group, and one line for each provider that failed.
+
+        A failed provider leaves its groups absent, so the rules that need them are not evaluable; it never leaves
+        an older or a stated value in their place. `deadline` is in the loop's time.
+        """
+        self._stamp_stated(facts, question, asking)
+        failures: list[str] = []
+        for provider in self.registered:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    groups = await provider.gather(question)
+            except (EngineError, TimeoutError) as error:
+                log.warning("evidence.provider_failed", provider=provider.name, error=str(error))
+                failures.append(f"the provider {provider.name} of {', '.join(provider.provides)} failed")
+                continue
+            for group in groups:
+                _place(facts, group, provider, question.now)
+        return facts, failures
+
+    def _stamp_stated(self, facts: dict[str, Any], question: Question, asking: Asking) -> None:
+        now = instant(question.now)
+        for name in [name for name in facts if name not in Facts.LISTS]:
+            if name in self.owned:
+                del facts[name]
+            else:
+                about = question.actor.id if name == "deployer" else question.subject_digest
+                _stamp(facts[name], about, asking, name, now)
+        for name in Facts.LISTS:
+            for item in facts.get(name, ()):
+                about = key(item)
+                for group in [group for group, value in item.items() if isinstance(value, dict)]:
+                    path = f"{name}/*/{group}"
+                    if path in self.owned:
+                        del item[group]
+                    else:
+                        _stamp(item[group], about, asking, path, now)
+
+
+def _stamp(group: dict[str, Any], about: str, asking: Asking, path: str, now: str) -> None:
+    stated = group.pop("evidence", None) or {}
+    tier = asking.tier
+    if tier is None:
+        asserts = asking.caller.asserts
+        tier = EvidenceTier.OBSERVED if path in asserts else EvidenceTier.DECLARED
+    observed_at = stated.get("observed_at")
+    group["evidence"] = {
+        "source": asking.source,
+        "about": about,
+        "observed_at": instant(datetime.fromisoformat(observed_at)) if observed_at else now,
+        "fetched_at": now,
+        "tier": str(tier),
+        "digest": digest(group),
+    }
+
+
+def _place(facts: dict[str, Any], group: FactGroup, provider: FactProvider, now: datetime) -> None:
+    values = dict(group.values)
+    values["evidence"] = {
+        "source": provider.name,
+        "about": group.about,
+        "observed_at": instant(group.observed_at),
+        "fetched_at": instant(now),
+        "tier": str(provider.tier),
+        "digest": digest(values),
+    }
+    if group.list_name:
+        facts[group.list_name][group.index][group.group] = values
+    else:
+        facts[group.group] = values
+
+
+def references(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return, for the ledger, which facts the input holds: group, about, source, digest, tier, time; no values."""
+    found: list[dict[str, Any]] = []
+
+    def add(path: str, group: Any) -> None:
+        if isinstance(group, dict) and isinstance(group.get("evidence"), dict):
+            evidence = group["evidence"]
+            found.append(
+                {
+                    "group": path,
+                    **{name: evidence[name] for name in ("about", "source", "digest", "tier", "observed_at")},
+                }
+            )
+
+    for name, value in facts.items():
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                for group, content in item.items():
+                    add(f"{name}/{index}/{group}", content)
+        else:
+            add(name, value)
+    return found

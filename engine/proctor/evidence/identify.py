@@ -1,0 +1,111 @@
+"""Identifies the subject: gives each item its key, merges what is one item under several names, computes the digest.
+
+The subject's digest and its parts are computed here and nowhere else, from the very items that go to the providers
+and to OPA: a list that lost or gained an item afterwards no longer matches its parts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from proctor.vocabulary.canonical import digest
+from proctor.vocabulary.decision import Problem
+from proctor.vocabulary.facts import Facts
+from proctor.vocabulary.request import DecisionRequest
+
+DigestOf = Callable[[str], str | None]
+"""Returns the digest that the inventory knows for an immutable model URI, or None."""
+
+_DIGESTED_LISTS: Final[Mapping[str, tuple[str, ...]]] = {"deployment": ("models", "images")}
+"""Lists from which a subject's digest is computed. A kind that is not here has its digest from kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The subject with its parts, and the facts as plain documents, items merged and sorted by key."""
+
+    facts: dict[str, Any]
+    parts: dict[str, list[str]]
+    digest: str
+
+
+def key(item: Mapping[str, Any]) -> str:
+    """Return the digest of an item, or its own reference where it has none."""
+    return str(item.get("digest") or item["id"])
+
+
+def required_lists(kind: str) -> tuple[str, ...]:
+    """Return the lists that a request about this kind of subject must carry, even if they are empty."""
+    return _DIGESTED_LISTS.get(kind, ())
+
+
+def identify(request: DecisionRequest, digest_of: DigestOf) -> Identified | list[Problem]:
+    """Return the identified subject, or the problems of a request whose items contradict each other."""
+    facts = request.facts.model_dump(mode="json", exclude_none=True)
+    problems: list[Problem] = []
+    parts: dict[str, list[str]] = {}
+    for name in Facts.LISTS:
+        if name in facts:
+            facts[name] = _merged(name, facts[name], digest_of if name == "models" else _unknown, problems)
+            parts[name] = [key(item) for item in facts[name]]
+    lists = required_lists(request.subject.kind)
+    content: dict[str, Any] = {"kind": str(request.subject.kind)}
+    if lists:
+        content |= {name: sorted(parts.get(name, [])) for name in lists}
+    else:
+        content |= {"name": request.subject.name, **{name: sorted(keys) for name, keys in parts.items()}}
+    computed = digest(content)
+    if request.subject.digest not in (None, computed):
+        problems.append(
+            Problem(
+                code="digest_mismatch",
+                path="/subject/digest",
+                message=f"is not the digest of the listed items, which is {computed}; leave it out",
+            )
+        )
+    return problems or Identified(facts, parts, computed)
+
+
+def _unknown(_: str) -> None:
+    return None
+
+
+def _merged(
+    name: str, items: list[dict[str, Any]], digest_of: DigestOf, problems: list[Problem]
+) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for index, item in enumerate(items):
+        reference = item.get("reference", {})
+        if "digest" not in item and reference.get("mutable") is False and (known := digest_of(item["id"])):
+            item["digest"] = known
+        own = key(item)
+        twin = found.get(own)
+        if twin is None:
+            found[own] = item
+        elif _rest(twin) != _rest(item):
+            message = f"names the same item as another entry ({own}), with other facts"
+            problems.append(Problem(code="contradiction", path=f"/facts/{name}/{index}", message=message))
+        elif "reference" in twin and "reference" in item:
+            twin["reference"] = _united(twin["reference"], item["reference"])
+            twin["id"] = min(twin["id"], item["id"])
+        elif "reference" in twin or "reference" in item:
+            message = f"names the same item as another entry ({own}), one of them without its reference"
+            problems.append(Problem(code="contradiction", path=f"/facts/{name}/{index}", message=message))
+    return [found[own] for own in sorted(found)]
+
+
+def _rest(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in ("id", "reference")}
+
+
+def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Unite two ways of naming one item: lists are joined, and the weaker of two booleans holds."""
+    united = dict(one)
+    for name, value in other.items():
+        if isinstance(value, list):
+            united[name] = sorted({*united.get(name, []), *value})
+        elif name == "mutable":
+            united[name] = united[name] or value
+        elif name == "pinned":
+            united[name] = united[name] and value
+    return united

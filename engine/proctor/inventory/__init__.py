@@ -1,0 +1,1 @@
+"""What Proctor knows to exist: registered model versions with their digests, and what was last deployed."""

@@ -1,0 +1,65 @@
+"""What was last allowed to be deployed under each workload's name, so that a scale can be judged on it.
+
+A scale request shows no pod template; without this record it could bring a banned model back unseen. The ledger has
+the decision; this table only finds it again by name. What is remembered was allowed, which is not the same as
+stored by the cluster: another webhook may refuse after us, and of two changes at the same time only one wins there.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from proctor.store.database import Database
+from proctor.store.moments import to_text
+from proctor.store.tables import deployments
+from proctor.vocabulary.canonical import digest
+from proctor.vocabulary.decision import Decision
+
+
+class Deployments:
+    """Implements `plugins.Deployments` over the table `deployments`. `load` fills it."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    @classmethod
+    def load(cls, database: Database, now: Callable[[], datetime]) -> "Deployments":
+        """Read the last allowed deployment of each workload into memory."""
+        found = cls(database, now)
+        for row in database.read(select(deployments.c.workload, deployments.c.document)):
+            found._known[row.workload] = row.document
+        return found
+
+    def known(self, workload: str) -> Mapping[str, Any] | None:
+        """Return the document of the last allowed deployment of `workload`, or None; no I/O."""
+        return self._known.get(workload)
+
+    async def remember(self, workload: str, document: Mapping[str, Any], decision: Decision) -> None:
+        """Return once the document is on disk; the same document as before needs no write.
+
+        Raises `StateError` when it can't be written: the change must then be refused, or a later scale would be
+        judged on what was there before.
+        """
+        plain = dict(document)
+        if self._known.get(workload) == plain:
+            return
+        subject = decision.subject.digest if decision.subject else digest(plain)
+        row = insert(deployments).values(
+            workload=workload,
+            subject_digest=subject,
+            document=plain,
+            decision_id=decision.id,
+            decided_at=to_text(self._now()),
+        )
+        try:
+            await self._database.awrite(delete(deployments).where(deployments.c.workload == workload), row)
+        except asyncio.CancelledError:
+            # The thread may still write it. Until the next deployment, nobody can say what is known.
+            self._known.pop(workload, None)
+            raise
+        self._known[workload] = plain

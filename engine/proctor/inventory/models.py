@@ -1,0 +1,230 @@
+"""The register of model versions: who registered what under which URIs, and where each may be deployed.
+
+Reads come from a snapshot in memory, so that an admission makes no I/O. A write goes through the ledger, which puts
+the tables' change and its own entry on disk in one transaction; the snapshot follows only after that.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from sqlalchemy import Executable, select
+
+from proctor.errors import NotFoundError, RefusedError
+from proctor.inventory import records, uris
+from proctor.inventory.records import Allowance, ModelVersion
+from proctor.ledger.records import Entry
+from proctor.store.database import Database
+from proctor.store.moments import to_text
+from proctor.store.tables import model_uris, model_versions
+from proctor.vocabulary.references import ModelUri, parse_model
+
+MAX_URIS: Final = 50
+
+
+class Appends(Protocol):
+    """The part of the ledger that the inventory writes through."""
+
+    async def append(self, entry: Entry, *, also: Sequence[Executable] = ()) -> object:
+        """Return once the entry and the other statements are on disk; raise `LedgerError` when they won't be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the inventory knows under one reference."""
+
+    uri: ModelUri
+    versions: tuple[ModelVersion, ...]
+    """All registered versions under the reference; a digest, where one is known, narrows them."""
+
+    @property
+    def digest(self) -> str | None:
+        """Return the digest that the reference stands for, or None where that is not exactly one.
+
+        A mutable reference stands for none, however many versions are registered under it.
+        """
+        return self.versions[0].digest if len(self.versions) == 1 and not self.uri.mutable else None
+
+
+Snapshot = Mapping[str, tuple[ModelVersion, ...]]
+"""Active versions by locator."""
+
+
+class Inventory:
+    """The registered model versions. `load` fills it from the database."""
+
+    def __init__(self, ledger: Appends, now: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._now = now
+        self._writing = asyncio.Lock()
+        self._versions: dict[tuple[str, str], ModelVersion] = {}
+        self._by_locator: dict[str, tuple[ModelVersion, ...]] = {}
+
+    @classmethod
+    def load(cls, database: Database, ledger: Appends, now: Callable[[], datetime]) -> "Inventory":
+        """Read all versions into memory. Raises `StateError` when the database does not answer."""
+        inventory = cls(ledger, now)
+        locators: dict[str, list[str]] = {}
+        for row in database.read(select(model_uris)):
+            locators.setdefault(row.model_version_id, []).append(row.locator)
+        names = [column.name for column in model_versions.columns]
+        for row in database.read(select(model_versions)):
+            version = records.from_row(dict(zip(names, row, strict=True)), locators.get(row.id, ()))
+            inventory._versions[version.name, version.version] = version
+        inventory._index()
+        return inventory
+
+    def _index(self) -> None:
+        found: dict[str, list[ModelVersion]] = {}
+        for version in self._versions.values():
+            if version.withdrawn_at is None:
+                for locator in version.uris:
+                    found.setdefault(locator, []).append(version)
+        self._by_locator = {locator: tuple(versions) for locator, versions in found.items()}
+
+    def snapshot(self) -> Snapshot:
+        """Return the active versions by locator, as of now. Later writes don't change it."""
+        return self._by_locator
+
+    def list(self, *, withdrawn: bool = False) -> list[ModelVersion]:
+        """Return the versions by name and time of registration; those withdrawn only on request."""
+        chosen = [one for one in self._versions.values() if withdrawn or one.withdrawn_at is None]
+        return sorted(chosen, key=lambda one: (one.name, one.registered_at, one.version))
+
+    def get(self, name: str, version: str) -> ModelVersion:
+        """Return one version, withdrawn or not. Raises `NotFoundError`."""
+        found = self._versions.get((name, version))
+        if found is None:
+            raise NotFoundError(
+                f"looking up version {version} of model {name}", "it is not registered", "See 'proctor model list'"
+            )
+        return found
+
+    def resolve(self, uri: str, pinned_digest: str | None = None) -> Resolution:
+        """Return what is registered under `uri`; `pinned_digest` (in the URI or claimed for it) narrows it."""
+        parsed = parse_model(uri)
+        versions = self._by_locator.get(parsed.locator, ())
+        for digest in (parsed.digest, pinned_digest):
+            if digest is not None:
+                versions = tuple(one for one in versions if one.digest == digest)
+        return Resolution(parsed, versions)
+
+    def digest_for(self, uri: str) -> str | None:
+        """Return the digest of an immutable reference with exactly one registration, or None."""
+        return self.resolve(uri).digest
+
+    async def register(  # noqa: PLR0913 (keyword-only: the fields of a version)
+        self,
+        *,
+        name: str,
+        version: str,
+        digest: str,
+        by: str,
+        uris: Sequence[str] = (),
+        author: str | None = None,
+        purpose: str | None = None,
+        exposure: str | None = None,
+        autonomy: str | None = None,
+        data_class: str | None = None,
+    ) -> ModelVersion:
+        """Register a model version and return it; without `uris` it is found under `models:/NAME/VERSION`.
+
+        Registering the same again confirms it: its facts count as observed now. Raises `RefusedError` with status
+        422 for a value out of the vocabulary, and 409 when the version exists with other content, was withdrawn, or
+        when another version holds a URI that would no longer resolve to one digest.
+        """
+        locators = _locators(uris or (f"models:/{name}/{version}",), digest)
+        draft = ModelVersion(
+            id=f"mdl_{secrets.token_hex(12)}", name=name, version=version, digest=digest, uris=locators,
+            registered_by=by, registered_at=self._now(), author=author, purpose=purpose, exposure=exposure,
+            autonomy=autonomy, data_class=data_class,
+        )  # fmt: skip
+        records.validate(draft)
+        async with self._writing:
+            known = self._versions.get((name, version))
+            if known is not None:
+                return await self._confirm(known, draft)
+            self._refuse_shared_uris(draft)
+            await self._store("registered", draft, by, records.insertion(draft))
+            return draft
+
+    async def _confirm(self, known: ModelVersion, draft: ModelVersion) -> ModelVersion:
+        tried = f"registering version {draft.version} of model {draft.name}"
+        if known.withdrawn_at is not None:
+            raise RefusedError("conflict", 409, tried, "it was withdrawn", "Register a new version")
+        names = ("digest", "uris", "author", "purpose", "exposure", "autonomy", "data_class")
+        differing = [name for name in names if getattr(known, name) != getattr(draft, name)]
+        if differing:
+            found = f"it is registered with another {', '.join(differing)}"
+            raise RefusedError("conflict", 409, tried, found, "Register a new version; a version does not change")
+        confirmed = replace(known, registered_at=draft.registered_at)
+        await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed))
+        return confirmed
+
+    def _refuse_shared_uris(self, draft: ModelVersion) -> None:
+        """Refuse what would make a reference ambiguous that today stands for one digest."""
+        for locator in draft.uris:
+            for other in self._by_locator.get(locator, ()):
+                if not parse_model(locator).mutable or other.digest == draft.digest:
+                    raise RefusedError(
+                        "conflict", 409, f"registering {locator}",
+                        f"version {other.version} of model {other.name} is registered under it",
+                        "Withdraw that version first, or register this one under a URI of its own",
+                    )  # fmt: skip
+
+    async def allow(self, name: str, version: str, environments: Iterable[str], *, by: str) -> ModelVersion:
+        """Allow the version in `environments`, beside those where it is allowed already."""
+        wanted = list(dict.fromkeys(environments))
+        records.validate_environments(wanted)
+        async with self._writing:
+            known = self._active(name, version)
+            now = self._now()
+            kept = [one for one in known.allowances if one.environment not in wanted]
+            allowances = (*kept, *(Allowance(environment, by, now) for environment in wanted))
+            changed = replace(known, allowances=tuple(sorted(allowances, key=lambda one: one.environment)))
+            await self._store("allowed", changed, by, records.alteration(changed))
+            return changed
+
+    async def disallow(self, name: str, version: str, environments: Iterable[str], *, by: str) -> ModelVersion:
+        """Take the allowance for `environments` back. What runs there keeps running until the next decision."""
+        unwanted = set(environments)
+        async with self._writing:
+            known = self._active(name, version)
+            kept = tuple(one for one in known.allowances if one.environment not in unwanted)
+            changed = replace(known, allowances=kept)
+            await self._store("disallowed", changed, by, records.alteration(changed))
+            return changed
+
+    async def withdraw(self, name: str, version: str, *, by: str) -> ModelVersion:
+        """Withdraw the version for good: no reference resolves to it any more. Its record stays."""
+        async with self._writing:
+            changed = replace(self._active(name, version), withdrawn_at=self._now(), allowances=())
+            await self._store("withdrawn", changed, by, records.alteration(changed))
+            return changed
+
+    def _active(self, name: str, version: str) -> ModelVersion:
+        known = self.get(name, version)
+        if known.withdrawn_at is not None:
+            raise RefusedError(
+                "conflict", 409, f"changing version {version} of model {name}", "it was withdrawn",
+                "Register a new version",
+            )  # fmt: skip
+        return known
+
+    async def _store(self, change: str, version: ModelVersion, by: str, statements: Sequence[Executable]) -> None:
+        record = {"change": change, "by": by, "at": to_text(self._now()), "model": version.document()}
+        await self._ledger.append(Entry(kind="model", id=version.id, record=record), also=statements)
+        self._versions[version.name, version.version] = version
+        self._index()
+
+
+def _locators(texts: Sequence[str], digest: str) -> tuple[str, ...]:
+    if len(texts) > MAX_URIS:
+        raise RefusedError(
+            "invalid_request", 422, "registering a model version", f"{len(texts)} URIs", f"Give at most {MAX_URIS}"
+        )
+    return tuple(sorted({uris.registrable(text, digest).locator for text in texts}))

@@ -1,0 +1,101 @@
+"""The inventory as a provider of facts on models: registration, allowance, authorship and risk.
+
+All of it has the tier `observed`: the inventory says what an authenticated principal registered. It has compared a
+claimed digest with a registered one, but nobody has compared either with the bytes that will be loaded; facts of
+the tier `verified` come from whoever does.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from proctor.inventory.models import Inventory
+from proctor.inventory.records import ModelVersion
+from proctor.plugins import FactGroup, Question
+from proctor.vocabulary.words import EvidenceTier
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What all references of one item together stand for."""
+
+    versions: tuple[ModelVersion, ...]
+    """Versions in which at least one reference ends; empty when any reference ends in none."""
+    digest: str | None
+    """The one digest for which all of them stand, compared with a registered one; None where that is not proven."""
+
+    @property
+    def single(self) -> ModelVersion | None:
+        return self.versions[0] if len(self.versions) == 1 else None
+
+
+class InventoryProvider:
+    """Implements `plugins.FactProvider` from the snapshot in memory; makes no I/O."""
+
+    name: str = "inventory"
+    provides: Sequence[str] = (
+        "models/*/registration",
+        "models/*/allowance",
+        "models/*/authorship",
+        "models/*/risk",
+    )
+    tier: EvidenceTier = EvidenceTier.OBSERVED
+    LIST: ClassVar[str] = "models"
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    async def gather(self, question: Question) -> Sequence[FactGroup]:
+        """Return the groups for each model of the question. Who made an unregistered model is not known."""
+        found: list[FactGroup] = []
+        for index, item in enumerate(question.items.get(self.LIST, ())):
+            about = Question.about(item)
+            for group, values, observed_at in self._groups(item, question):
+                found.append(FactGroup(self.LIST, index, group, values, about, observed_at))
+        return found
+
+    def _groups(self, item: Mapping[str, Any], question: Question) -> Iterator[tuple[str, Mapping[str, Any], datetime]]:
+        known = self._known(item)
+        version = known.single
+        if version is None:
+            # That nothing, or too much, is registered is what the inventory sees at this very moment.
+            yield "registration", {"registered": False, "matches": len(known.versions)}, question.now
+            yield "allowance", {"digest_known": False, "digest_allowed": False}, question.now
+            return
+        names = {"name": version.name, "version": version.version}
+        yield "registration", {"registered": True, "matches": 1, **names}, version.registered_at
+        allowance = version.allowance(question.environment) if known.digest else None
+        yield (
+            "allowance",
+            {"digest_known": known.digest is not None, "digest_allowed": allowance is not None},
+            allowance.allowed_at if allowance else question.now,
+        )
+        if version.author:
+            yield "authorship", {"author": version.author}, version.registered_at
+        if version.exposure and version.autonomy and version.data_class:
+            factors = {
+                "exposure": version.exposure,
+                "autonomy": version.autonomy,
+                "data_class": version.data_class,
+            }
+            yield "risk", factors, version.registered_at
+
+    def _known(self, item: Mapping[str, Any]) -> _Known:
+        """Look up every URI of the item: one that stands for nothing registered spoils them all."""
+        pinned: str | None = item.get("digest")
+        reference = item.get("reference") or {}
+        resolutions = [self._inventory.resolve(uri, pinned) for uri in sorted({item["id"], *reference.get("uris", ())})]
+        if not all(resolution.versions for resolution in resolutions):
+            return _Known((), None)
+        versions = {one.id: one for resolution in resolutions for one in resolution.versions}
+        digests = {
+            # A claim on a reference that is made to move pins nothing, even if it names a registered digest.
+            resolution.versions[0].digest
+            if len(resolution.versions) == 1
+            and (not resolution.uri.mutable or (pinned is not None and resolution.uri.pinnable))
+            else None
+            for resolution in resolutions
+        }
+        digest = next(iter(digests)) if len(digests) == 1 else None
+        return _Known(tuple(versions.values()), digest)

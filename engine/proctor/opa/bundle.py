@@ -1,0 +1,321 @@
+"""Builds the one bundle that OPA gets: rules, index and configuration together, checked, signed, digested.
+
+The digest covers the content (path and SHA-256 of every file), so the same policy has the same digest and revision
+on every machine. The build refuses what `opa build` accepts and what would weaken a rule: a second file in a package,
+a pack outside its own rule packages, data in a pack, tests, nondeterministic built-ins.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from proctor.errors import PolicyError
+from proctor.opa import annotations, configuration, index, soundness
+from proctor.settings import PolicySettings
+from proctor.vocabulary.canonical import canonical, digest, digest_bytes
+
+_FORBIDDEN_BUILTINS: Final = frozenset({"rego.parse_module", "trace"})
+"""Deterministic by OPA's own flag, yet no business of a rule; the nondeterministic ones carry the flag."""
+_SOURCES: Final = ("governance", "authz", "system")
+_OWN_PACKAGES: Final = ("data.governance.", "data.authz", "data.system.authz")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltBundle:
+    """A signed bundle on disk, with the engine's own copy of its index."""
+
+    path: Path
+    digest: str
+    revision: str
+    index: index.Index
+    public_key_path: Path
+    warnings: tuple[str, ...] = ()
+    """Lines for the log and the terminal, such as the rules that the profile only warns about."""
+
+
+def policy_dir(configured: Path | None) -> Path:
+    """Return the folder with the provided policy: as configured, of the checkout, or inside the installed package."""
+    if configured is not None:
+        return configured
+    package = Path(__file__).resolve().parents[1]
+    for candidate in (package / "_rego", package.parents[1] / "rego"):
+        if (candidate / "governance" / "main" / "main.rego").is_file():
+            return candidate
+    raise PolicyError(
+        "finding the provided policy", [f"neither {package / '_rego'} nor a checkout's rego/"], "Set PROCTOR_POLICY_DIR"
+    )
+
+
+def build(
+    settings: PolicySettings,
+    binary: Path,
+    source: Path,
+    work_dir: Path,
+    key_path: Path,
+    provided: frozenset[str] | None = None,
+) -> BuiltBundle:
+    """Build, check and sign the bundle into `work_dir` and return it.
+
+    `binary` is the OPA to build with, `source` the provided policy, `key_path` the Ed25519 signing key (made at first
+    use) and `provided` the fact groups that have a provider (None: all), which the profile `starter` asks. Raises
+    `PolicyError` with one line for each thing that is wrong.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=work_dir, prefix="build-") as folder:
+        stage = Path(folder) / "policy"
+        laid_out = lay_out(settings, binary, source, stage, provided)
+        revision = laid_out.document["revision"]
+        target = work_dir / f"{revision}.tar.gz"
+        public = signing_key(key_path)
+        _run_build(binary, stage, target, key_path, work_dir)
+    return BuiltBundle(target, laid_out.digest, revision, index.Index(laid_out.document), public, laid_out.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """A policy as a folder: checked sources with everything that the build generates, not yet a bundle."""
+
+    document: dict[str, Any]
+    """The index, with its revision."""
+    rules: tuple[annotations.RuleAnnotation, ...]
+    digest: str
+    warnings: tuple[str, ...]
+
+
+def lay_out(
+    settings: PolicySettings, binary: Path, source: Path, stage: Path, provided: frozenset[str] | None = None
+) -> LaidOut:
+    """Collect, check and generate the policy into the folder `stage`; parameters and errors as `build`."""
+    files = _collect(source, stage)
+    for pack in settings.packs:
+        files |= _add_pack(pack, stage, files)
+    rules, document, warnings = _write_generated(stage, source, settings, binary, provided)
+    content = digest({str(path.relative_to(stage)): digest_bytes(path.read_bytes()) for path in _files(stage)})
+    revision = content.removeprefix("sha256:")[:16]
+    document["revision"] = revision
+    _write_json(stage / "governance" / "index" / "data.json", document)
+    (stage / ".manifest").write_bytes(canonical({"revision": revision, "roots": [""], "rego_version": 1}))
+    return LaidOut(document, tuple(rules), content, tuple(warnings))
+
+
+def signing_key(path: Path) -> Path:
+    """Return the path of the public key of the Ed25519 key at `path`, making both at first use (mode 0600)."""
+    public = path.with_suffix(".pub")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path.touch(mode=0o600)
+        path.write_bytes(pem)
+    key_bytes = serialization.load_pem_private_key(path.read_bytes(), password=None).public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    if not public.exists() or public.read_bytes() != key_bytes:
+        public.write_bytes(key_bytes)
+    return public
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _collect(source: Path, stage: Path) -> set[str]:
+    found: set[str] = set()
+    for top in _SOURCES:
+        for path in sorted((source / top).rglob("*.rego")):
+            if path.name.endswith("_test.rego"):
+                continue
+            relative = path.relative_to(source)
+            target = stage / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            found.add(str(relative))
+    if not found:
+        raise PolicyError(f"collecting the policy in {source}", ["no .rego file"], "Point PROCTOR_POLICY_DIR at a rego folder")
+    return found
+
+
+def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
+    """Copy the rules of a pack; refuse everything by which a pack could change what is not its own."""
+    problems: list[str] = []
+    found: set[str] = set()
+    try:
+        manifest = json.loads((pack / ".manifest").read_bytes())
+        roots = set(manifest["roots"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PolicyError(
+            f"reading the pack {pack}", [f".manifest: {error}"], "A pack lists the root of each of its rules in .manifest"
+        ) from error
+    for path in _files(pack):
+        relative = path.relative_to(pack)
+        if path.name == ".manifest" or path.name.endswith("_test.rego") or path.suffix in {".md", ".json"} and "samples" in relative.parts:
+            continue
+        if path.suffix != ".rego":
+            problems.append(f"{relative}: a pack holds rules and their tests, no data; configuration goes into YAML")
+            continue
+        parts = relative.parts
+        expected = ("governance", "rules")
+        if len(parts) != 5 or parts[:2] != expected or parts[4] != f"{parts[3]}.rego":
+            problems.append(f"{relative}: a rule stands at governance/rules/<stage>/<name>/<name>.rego")
+            continue
+        root = "/".join(parts[:4])
+        if root not in roots:
+            problems.append(f"{relative}: .manifest does not list the root {root}")
+        if str(relative) in taken:
+            problems.append(f"{relative}: this rule already exists; a pack can only add rules")
+            continue
+        target = stage / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        found.add(str(relative))
+    problems += [f".manifest: root {root} has no rule" for root in sorted(roots - {"/".join(Path(f).parts[:4]) for f in found})]
+    if problems:
+        raise PolicyError(f"reading the pack {pack}", problems)
+    return found
+
+
+def _write_generated(
+    stage: Path, source: Path, settings: PolicySettings, binary: Path, provided: frozenset[str] | None
+) -> tuple[list[annotations.RuleAnnotation], dict[str, Any], list[str]]:
+    inspected = annotations.inspect(binary, stage)
+    _check_packages(inspected, stage)
+    rules = annotations.rules_of(inspected)
+    soundness.check(binary, stage, rules)
+    (stage / "governance" / "main" / "dispatch").mkdir(parents=True, exist_ok=True)
+    (stage / "governance" / "main" / "dispatch" / "dispatch.rego").write_text(dispatch(stage, rules), encoding="utf-8")
+    settled = configuration.load(source / "governance" / "config" / "provided.yaml", settings)
+    _check_names(stage, rules, settled)
+    _write_json(stage / "governance" / "config" / "values" / "data.json", configuration.values(settled))
+    warned = _warned(rules, provided) if settings.profile == "starter" else {}
+    document = index.build(
+        rules,
+        settled,
+        source_digests={rule.code: digest_bytes((stage / rule.file).read_bytes()) for rule in rules},
+        library_digest=_library_digest(stage),
+        profile=settings.profile,
+        warned=warned,
+    )
+    _write_json(stage / "governance" / "index" / "data.json", document)
+    return rules, document, [f"{code} only warns: {why}" for code, why in sorted(warned.items())]
+
+
+def _check_packages(inspected: dict[str, Any], stage: Path) -> None:
+    """Refuse a package in more than one file, in a foreign place, or at a path that does not match its folder."""
+    problems: list[str] = []
+    for package, files in sorted(inspected.get("namespaces", {}).items()):
+        sources = [Path(file) for file in files if file.endswith(".rego")]
+        if len(sources) > 1:
+            problems.append(f"{', '.join(map(str, sources))}: {package} is defined in more than one file")
+        if not package.startswith(_OWN_PACKAGES):
+            problems.append(f"{sources[0]}: {package} is not a package of the policy")
+        for file in sources:
+            relative = file.relative_to(stage) if file.is_absolute() else file
+            folder = ".".join(("data", *relative.parent.parts))
+            if package != folder and package != f"{folder}.{relative.stem}":
+                problems.append(f"{relative}: {package} does not match its folder")
+    if problems:
+        raise PolicyError("checking the packages", problems, "One package, one file, one owner")
+
+
+def _check_names(stage: Path, rules: Sequence[annotations.RuleAnnotation], settled: configuration.Configuration) -> None:
+    problems: list[str] = []
+    for rule in rules:
+        for kind, name in soundness.configuration_names((stage / rule.file).read_text(encoding="utf-8")):
+            known: object = settled.lists if kind == "list" else settled.thresholds
+            if name is None:
+                problems.append(f"{rule.file}: config.{kind} takes a literal name, so that the build can check it")
+            elif name not in known:  # type: ignore[operator] # both are mappings
+                problems.append(f"{rule.file}: config.{kind}({name!r}) is not in the configuration")
+    if problems:
+        raise PolicyError("checking the configuration names", problems)
+
+
+def dispatch(stage: Path, rules: Sequence[annotations.RuleAnnotation]) -> str:
+    """Return the generated module that names each rule's sets literally.
+
+    Without it the aggregator would refer to all rules at once, and a test that calls the decision from a rule's test
+    package would be a recursion error.
+    """
+    lines = [
+        "# METADATA",
+        "# title: Dispatch",
+        "# description: Generated by the build from the rules that exist. Not edited by hand.",
+        "package governance.main.dispatch",
+        "",
+    ]
+    for rule in rules:
+        package = f"data.governance.rules.{rule.code}"
+        lines.append(f'compliant["{rule.code}"] := {package}.compliant')
+        has_exempt = "exempt" in soundness.rule_names((stage / rule.file).read_text(encoding="utf-8"))
+        lines.append(f'exempt["{rule.code}"] := ' + (f"{package}.exempt" if has_exempt else "set()"))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _warned(rules: Sequence[annotations.RuleAnnotation], provided: frozenset[str] | None) -> dict[str, str]:
+    if provided is None:
+        return {}
+    warned: dict[str, str] = {}
+    for rule in rules:
+        groups = {
+            "/".join(filter(None, (rule.custom.for_each if need.of is None else need.of, need.at)))
+            for need in rule.custom.evidence
+            if need.request is None
+        }
+        if missing := sorted(groups - provided):
+            warned[rule.code] = f"no provider for {', '.join(missing)}"
+    return warned
+
+
+def _library_digest(stage: Path) -> str:
+    folders = [stage / "governance" / name for name in ("lib", "config", "main/main.rego")]
+    paths = [path for folder in folders for path in ([folder] if folder.is_file() else _files(folder))]
+    return digest({str(path.relative_to(stage)): digest_bytes(path.read_bytes()) for path in paths})
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(canonical(document))
+
+
+def _run_build(binary: Path, stage: Path, target: Path, key_path: Path, work_dir: Path) -> None:
+    capabilities = work_dir / "capabilities.json"
+    capabilities.write_bytes(canonical(allowed_capabilities(binary)))
+    command = [
+        str(binary), "build", "--bundle", str(stage), "--output", str(target), "--optimize", "0",
+        "--capabilities", str(capabilities), "--signing-key", str(key_path), "--signing-alg", "EdDSA",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 (our own OPA)
+    if done.returncode != 0:
+        detail = (done.stderr or done.stdout).decode(errors="replace").strip().replace(str(stage) + "/", "")
+        raise PolicyError("building the bundle", detail.splitlines() or ["opa build failed"])
+
+
+def allowed_capabilities(binary: Path) -> dict[str, Any]:
+    """Return OPA's capabilities without nondeterministic built-ins, so that a decision depends on nothing else.
+
+    The list comes from OPA's own flag, so that a new one is stripped without anybody noticing it first.
+    """
+    done = subprocess.run(  # noqa: S603 (our own OPA)
+        [str(binary), "capabilities", "--current"], capture_output=True, timeout=30, check=False
+    )
+    if done.returncode != 0:
+        raise PolicyError("asking OPA for its capabilities", [done.stderr.decode(errors="replace").strip()])
+    document: dict[str, Any] = json.loads(done.stdout)
+    document["builtins"] = [
+        builtin
+        for builtin in document["builtins"]
+        if not builtin.get("nondeterministic") and builtin["name"] not in _FORBIDDEN_BUILTINS
+    ]
+    document["allow_net"] = []
+    return document

@@ -1,0 +1,1 @@
+"""What people decide: waivers now; approvals and break-glass come here."""

@@ -1,0 +1,147 @@
+"""The whole contract between Proctor and an adapter, on one page.
+
+An adapter translates a foreign event into a `DecisionRequest`, asks, and renders the `Decision` as the foreign
+system's own reply. It registers a function under the entry-point group `proctor.adapters`:
+
+    [project.entry-points."proctor.adapters"]
+    kubernetes = "proctor_adapters.kubernetes:create"
+
+which receives `Services` and returns an `Adapter`. Proctor never imports an adapter by name, and adapters never
+import each other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from proctor.vocabulary.decision import Decision
+from proctor.vocabulary.principal import Actor, Caller
+from proctor.vocabulary.request import DecisionRequest
+from proctor.vocabulary.words import EvidenceTier
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+ENTRY_POINT_GROUP: Final = "proctor.adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What surrounds one question: who asks, how long they wait, and how strong their facts are."""
+
+    caller: Caller
+    budget: float
+    """Seconds until the caller stops waiting."""
+    source: str
+    """Name that goes into `evidence.source` of the facts in the request."""
+    tier: EvidenceTier | None = None
+    """Tier of every fact in the request. None: by the caller's `asserts`, group by group."""
+    dry_run: bool = False
+    """True: nothing is recorded and nothing is sent; a metric remains."""
+    body_digest: str | None = None
+    """Digest of the whole foreign event, when the request holds only a part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactGroup:
+    """One group of evidence for one place, as a provider established it."""
+
+    list_name: str
+    """`models`, `images`, ... or empty for a group of the whole request."""
+    index: int
+    """Index of the item in the question's list; 0 where `list_name` is empty."""
+    group: str
+    values: Mapping[str, Any]
+    about: str
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What providers are asked about: the request after its items have been identified. Items are read-only."""
+
+    stage: str
+    operation: str
+    environment: str
+    purpose: str | None
+    actor: Actor
+    subject_digest: str
+    items: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Items by list, each with `id`, maybe `digest`, and the groups that came with the request."""
+    now: datetime
+
+    @staticmethod
+    def about(item: Mapping[str, Any]) -> str:
+        """Return what evidence on `item` must be about: its digest, or its own reference where there is none."""
+        return str(item.get("digest") or item["id"])
+
+
+class FactProvider(Protocol):
+    """A system of record that can answer for some fact groups. One provider for each group."""
+
+    name: str
+    provides: Sequence[str]
+    """Groups as `models/*/registration` or `deployer`."""
+    tier: EvidenceTier
+
+    async def gather(self, question: Question) -> Sequence[FactGroup]:
+        """Return what is known; leave out what isn't. Raises `EngineError` only when nothing can be said at all."""
+        ...
+
+
+class Decider(Protocol):
+    """The one path from request to decision."""
+
+    async def decide(self, request: DecisionRequest | bytes, asking: Asking) -> Decision:
+        """Return the decision, whatever goes wrong: failures are decisions with the outcome `error`."""
+        ...
+
+
+class People(Protocol):
+    """Who a login of another system is."""
+
+    def resolve(self, system: str, name: str) -> Actor:
+        """Return the linked principal, or an actor of kind `unresolved` that no rule takes for anybody."""
+        ...
+
+
+class Deployments(Protocol):
+    """What was last let into the world, so that a change which doesn't show it (a scale) can be judged on it."""
+
+    def known(self, workload: str) -> Mapping[str, Any] | None:
+        """Return the document of the last allowed deployment of `workload`, or None; no I/O."""
+        ...
+
+    async def remember(self, workload: str, document: Mapping[str, Any], decision: Decision) -> None:
+        """Return once it is on disk. Raises `EngineError` when it will not be: then the change must be refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What Proctor lends to an adapter."""
+
+    decider: Decider
+    people: People
+    configuration: Mapping[str, Any]
+    """The adapter's own section of the configuration file, not yet validated."""
+    deployments: Deployments | None = None
+    """None: nothing is known of earlier deployments, and what would be judged on them is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What an adapter gives to Proctor."""
+
+    name: str
+    router: "APIRouter | None" = None
+    """Mounted under `/v1/adapters/<name>`."""
+    unauthenticated: Sequence[str] = ()
+    """Paths below the mount that need no credential, each with a reason in the adapter's docstring."""
+    providers: Sequence[FactProvider] = ()
+    translate_manifest: Callable[..., Any] | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+AdapterFactory = Callable[[Services], Adapter]

@@ -1,0 +1,1 @@
+"""The service: FastAPI app factory, routes, authentication, operations listener, start and stop."""

@@ -1,0 +1,112 @@
+"""Everything that a running server consists of, in one place that routes can reach. `assembly` makes it."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from proctor.decide.pipeline import Decisions
+from proctor.errors import EngineError
+from proctor.identity.people import Register
+from proctor.inventory.models import Inventory
+from proctor.ledger.clock import Clock
+from proctor.ledger.outbox import Outbox
+from proctor.ledger.writer import Ledger
+from proctor.opa.bundle import BuiltBundle
+from proctor.opa.engine import PolicyEngine
+from proctor.oversight.waivers import Waivers
+from proctor.plugins import Adapter
+from proctor.server.access import AccessTable
+from proctor.server.limits import Buckets
+from proctor.server.metrics import Metrics
+from proctor.server.permissions import Permissions
+from proctor.settings import Settings
+
+_HEALTH_TIMEOUT = 2.0
+"""Seconds that OPA has to say how it is, before that is the answer."""
+
+
+class Policy:
+    """The policy in force, and word of its change for those who wait for it."""
+
+    def __init__(self, bundle: BuiltBundle) -> None:
+        self.bundle = bundle
+        self._changed = asyncio.Event()
+
+    def adopt(self, bundle: BuiltBundle) -> None:
+        """Put another policy in force and wake everybody who waits."""
+        self.bundle = bundle
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def changed(self, seconds: float) -> None:
+        """Return when the policy changes, at the latest after `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Components:
+    """The parts of one server."""
+
+    settings: Settings
+    clock: Clock
+    ledger: Ledger
+    outbox: Outbox
+    register: Register
+    inventory: Inventory
+    waivers: Waivers
+    policy: Policy
+    engine: PolicyEngine
+    decisions: Decisions
+    permissions: Permissions
+    adapters: Sequence[Adapter]
+    access: AccessTable
+    buckets: Buckets
+    metrics: Metrics
+    admin_key: str | None = None
+    """Text of the key made at the very first start; shown once, then forgotten."""
+    stack: AsyncExitStack = dataclasses.field(default_factory=AsyncExitStack)
+    """What has to be stopped, in reverse order of starting."""
+
+    async def adopt(self, bundle: BuiltBundle) -> None:
+        """Put another policy in force: proven by OPA first, then pinned, then its permissions learnt.
+
+        Raises `OpaError`, and then the policy that was in force stays.
+        """
+        await self.engine.switch(bundle)
+        self.decisions.adopt(bundle)
+        self.policy.adopt(bundle)
+        self.metrics.policy(bundle.revision)
+        await self.permissions.learn(bundle.digest)
+
+    async def troubles(self) -> list[str]:
+        """Return what keeps the server from being ready, one line each; nothing when it is ready."""
+        found: list[str] = []
+        try:
+            async with asyncio.timeout(_HEALTH_TIMEOUT):
+                health = await self.engine.health()
+            if not health.ready:
+                found.append(f"opa: {health.detail}")
+            elif health.revision != self.policy.bundle.revision:
+                found.append(f"opa: revision {health.revision} is in force, not {self.policy.bundle.revision}")
+        except EngineError as error:
+            found.append(f"opa: {error}")
+        except TimeoutError:
+            found.append("opa: no answer")
+        if self.ledger.trouble is not None:
+            found.append(f"ledger: {self.ledger.trouble}")
+        try:
+            self.clock.check()
+        except EngineError as error:
+            found.append(f"clock: {error}")
+        if self.permissions.digest is None:
+            found.append("authorisation: OPA has not been asked yet")
+        return found
+
+    async def close(self) -> None:
+        """Stop everything, in reverse order of starting."""
+        await self.stack.aclose()

@@ -1,0 +1,10 @@
+"""The API's routes, one module for each kind of thing. Which of them exist is said in `server/access.py`."""
+
+from fastapi import APIRouter
+
+from proctor.server.routes import decisions, identity, ledger, models, policy, waivers
+
+
+def routers() -> list[APIRouter]:
+    """Return the routers of the API."""
+    return [decisions.router(), waivers.router(), models.router(), identity.router(), ledger.router(), policy.router()]

@@ -1,0 +1,1 @@
+"""Storage: tables, migrations, the database and the lock on the state directory. Knows nothing of the ledger."""
