@@ -5,6 +5,7 @@ not know is refused, so a misspelt key can't switch a check off.
 """
 
 import json
+import os
 import re
 import subprocess
 from datetime import datetime, timedelta
@@ -148,9 +149,9 @@ def parse_duration(text: str) -> timedelta:
 
 
 def inspect(binary: Path, folder: Path) -> dict[str, Any]:
-    """Return what `opa inspect` says of a folder: packages with their files, and annotations.
+    """Return what `opa inspect` says of a folder: packages with their files, relative to it, and annotations.
 
-    Raises `PolicyError` with OPA's own message when a file does not parse.
+    Relative, because the index names each rule's file: the same policy is the same index wherever it is built. Raises `PolicyError` with OPA's own message when a file does not parse.
     """
     done = subprocess.run(
         [str(binary), "inspect", "--annotations", "--format", "json", str(folder)],
@@ -162,6 +163,10 @@ def inspect(binary: Path, folder: Path) -> dict[str, Any]:
         detail = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise PolicyError(f"reading the policy in {folder}", detail.splitlines() or ["opa inspect failed"])
     found: dict[str, Any] = json.loads(done.stdout)
+    found["namespaces"] = {
+        package: [os.path.relpath(file, folder) for file in files]
+        for package, files in found.get("namespaces", {}).items()
+    }
     return found
 
 

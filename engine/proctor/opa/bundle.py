@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from proctor.errors import PolicyError
 from proctor.opa import annotations, configuration, index, soundness
@@ -24,7 +24,11 @@ from proctor.vocabulary.canonical import canonical, digest, digest_bytes
 
 _FORBIDDEN_BUILTINS: Final = frozenset({"rego.parse_module", "trace"})
 """Deterministic by OPA's own flag, yet no business of a rule; the nondeterministic ones carry the flag."""
+SIGNING_ALGORITHM: Final = "ES256"
+"""ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4): of the elliptic-curve algorithms, OPA's command line also takes
+Ed25519, but the `keys` of its configuration, which a sidecar needs, refuse it."""
 _SOURCES: Final = ("governance", "authz", "system")
+_NEW_KEY: Final = "Move the file away: the next start makes a new key, and a sidecar needs its public half"
 _OWN_PACKAGES: Final = ("data.governance.", "data.authz", "data.system.authz")
 
 
@@ -64,7 +68,7 @@ def build(
 ) -> BuiltBundle:
     """Build, check and sign the bundle into `work_dir` and return it.
 
-    `binary` is the OPA to build with, `source` the provided policy, `key_path` the Ed25519 signing key (made at first
+    `binary` is the OPA to build with, `source` the provided policy, `key_path` the signing key (P-256, made at first
     use) and `provided` the fact groups that have a provider (None: all), which the profile `starter` asks. Raises
     `PolicyError` with one line for each thing that is wrong.
     """
@@ -107,17 +111,29 @@ def lay_out(
 
 
 def signing_key(path: Path) -> Path:
-    """Return the path of the public key of the Ed25519 key at `path`, making both at first use (mode 0600)."""
+    """Return the path of the public key of the P-256 key at `path`, making both at first use (mode 0600).
+
+    Raises `PolicyError` for a file that holds no such key.
+    """
     public = path.with_suffix(".pub")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path.touch(mode=0o600)
-        path.write_bytes(pem)
-    key_bytes = serialization.load_pem_private_key(path.read_bytes(), password=None).public_key().public_bytes(
+        # Written aside and renamed, so that a crash leaves a whole key or none.
+        draft = path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_bytes(pem)
+        draft.rename(path)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"reading the signing key {path}", [str(error)], _NEW_KEY) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise PolicyError(f"reading the signing key {path}", ["no P-256 key"], _NEW_KEY)
+    key_bytes = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     if not public.exists() or public.read_bytes() != key_bytes:
@@ -293,7 +309,7 @@ def _run_build(binary: Path, stage: Path, target: Path, key_path: Path, work_dir
     capabilities.write_bytes(canonical(allowed_capabilities(binary)))
     command = [
         str(binary), "build", "--bundle", str(stage), "--output", str(target), "--optimize", "0",
-        "--capabilities", str(capabilities), "--signing-key", str(key_path), "--signing-alg", "EdDSA",
+        "--capabilities", str(capabilities), "--signing-key", str(key_path), "--signing-alg", SIGNING_ALGORITHM,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 (our own OPA)
     if done.returncode != 0:

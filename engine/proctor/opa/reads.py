@@ -80,6 +80,21 @@ class Reads:
         yield from self._unread(used)
         yield from self._lifting(excusing)
 
+    def excusing(self) -> frozenset[tuple[str, str, str]]:
+        """Return scope, group and name of each declared field that only `exempt` reads."""
+        of_exempt: set[tuple[str, str, str]] = set()
+        others: set[tuple[str, str, str]] = set()
+        for number, (name, entry) in enumerate(self._entries):
+            if name not in self._functions and name not in self._aliases:
+                fields = {field for read in self._body(entry, _Scope(f"{number}"), 0) for field in self._fields(read)}
+                (of_exempt if name == "exempt" else others).update(fields)
+        return frozenset(of_exempt - others)
+
+    def _fields(self, read: Read) -> Iterator[tuple[str, str, str]]:
+        for need, rest in self._needs(read.path):
+            scope = self._rule.custom.for_each if need.of is None else need.of
+            yield from ((scope, need.at or "", name) for name in need.fields if not rest or rest[0] == name)
+
     # --- Declarations ----------------------------------------------------------------------------------------------
 
     def _needs(self, path: Path) -> Iterator[tuple[Need, Path]]:
