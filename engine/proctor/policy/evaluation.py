@@ -1,0 +1,151 @@
+"""Evaluates the decisive cases the way production decides: signed bundle, real OPA, the engine's client, strict.
+
+`opa test` has no strict mode, so what it calls undefined can be an error in a server. Here a case meets exactly what a
+request meets behind the door.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pydantic import ValidationError
+
+from proctor.errors import OpaError
+from proctor.opa import bundle
+from proctor.opa.client import Address, OpaClient
+from proctor.opa.engine import ENTRYPOINT_DECISION
+from proctor.opa.process import OpaProcess
+from proctor.policy.cases import Case
+from proctor.policy.judging import Surprise, judge
+from proctor.policy.patches import apply
+from proctor.settings import Settings
+from proctor.vocabulary.canonical import canonical
+from proctor.vocabulary.decision import Verdict
+from proctor.vocabulary.reasons import Reason
+
+_DEADLINE: Final = 10.0
+"""Seconds for one evaluation. A rule that needs more would time out in every caller's budget."""
+_START: Final = 20.0
+"""Seconds for OPA to load the bundle."""
+_POLL: Final = 0.02
+_OF_THE_CASE: Final = frozenset(
+    {
+        Reason.ENGINE_TIMEOUT,
+        Reason.ENGINE_UNDEFINED,
+        Reason.ENGINE_BAD_SHAPE,
+        Reason.ENGINE_WARNING,
+        Reason.ENGINE_EVALUATION_FAILED,
+    }
+)
+"""What the policy makes of an input. Any other error is about OPA, and no case has an answer then."""
+
+
+class Evaluator(Protocol):
+    """Whatever turns an input into a verdict."""
+
+    async def evaluate(self, document: bytes) -> Mapping[str, Any]:
+        """Return the verdict on these canonical bytes. Raises `OpaError`."""
+        ...
+
+
+class _Production:
+    def __init__(self, client: OpaClient) -> None:
+        self._client = client
+
+    async def evaluate(self, document: bytes) -> Mapping[str, Any]:
+        deadline = asyncio.get_running_loop().time() + _DEADLINE
+        found = await self._client.query(ENTRYPOINT_DECISION, document, deadline)
+        try:
+            Verdict.model_validate(found)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise OpaError("reading the verdict", f"{where}: {first['msg']}", reason=Reason.ENGINE_BAD_SHAPE) from error
+        verdict: Mapping[str, Any] = found
+        return verdict
+
+
+@asynccontextmanager
+async def production(settings: Settings, binary: Path, folder: Path) -> AsyncIterator[Evaluator]:
+    """Build and sign the bundle into `folder`, start an OPA with it, and stop it afterwards.
+
+    Raises `PolicyError` for what the build refuses, and `OpaError` when OPA does not come up.
+    """
+    source = bundle.policy_dir(settings.policy_dir)
+    built = await asyncio.to_thread(
+        bundle.build, settings.policy, binary, source, folder / "build", folder / "keys" / "bundle.key"
+    )
+    child = await OpaProcess.start(binary, built, folder / "run", settings.opa)
+    try:
+        client = OpaClient(Address.parse(f"unix://{child.socket}"), settings.opa.in_flight)
+        await client.open()
+        try:
+            await _answers(child, client)
+            yield _Production(client)
+        finally:
+            await client.close()
+    finally:
+        child.kill()  # nobody waits for an answer of it
+        await child.stop()
+
+
+async def _answers(child: OpaProcess, client: OpaClient) -> None:
+    """Return as soon as OPA answers."""
+    until = asyncio.get_running_loop().time() + _START
+    while True:
+        try:
+            await client.query(ENTRYPOINT_DECISION, b"{}", until)
+        except OpaError as error:
+            if child.ended.is_set():
+                raise OpaError("starting OPA with the policy", child.output or "it ended without a word") from error
+            if error.reason is not Reason.ENGINE_UNAVAILABLE or asyncio.get_running_loop().time() > until:
+                raise
+            await asyncio.sleep(_POLL)
+        else:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A case with what came of it."""
+
+    case: Case
+    surprise: Surprise | None
+
+
+async def run(
+    cases: Sequence[Case], samples: Mapping[str, Mapping[str, Any]], evaluator: Evaluator, at_once: int = 8
+) -> list[Judged]:
+    """Evaluate and judge all cases, in order; `at_once`: how many inputs are under way.
+
+    Each input is a question of its own, so a poisoned one can hide no other: an evaluation error is the result of its
+    case. Raises `OpaError` when OPA itself fails.
+    """
+    work = enumerate(cases)
+    results: dict[int, Judged] = {}
+
+    async def worker(mine: Iterable[tuple[int, Case]]) -> None:
+        for number, case in mine:
+            results[number] = Judged(case, await _judged(case, samples[case.sample], evaluator))
+
+    # One iterator that all of them draw from; a generator can't be advanced by two at once in one thread.
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(worker(work))
+    return [results[number] for number in itertools.islice(itertools.count(), len(cases))]
+
+
+async def _judged(case: Case, sample: Mapping[str, Any], evaluator: Evaluator) -> Surprise | None:
+    verdicts: list[Mapping[str, Any]] = []
+    for patch in case.patches:
+        try:
+            verdicts.append(await evaluator.evaluate(canonical(apply(sample, patch))))
+        except OpaError as error:
+            if error.reason not in _OF_THE_CASE:
+                raise OpaError(f"evaluating the case {case.name}", str(error), reason=error.reason) from error
+            return Surprise(f"no verdict: {error.found}", patch)
+    return judge(case, verdicts)

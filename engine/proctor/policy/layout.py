@@ -1,0 +1,175 @@
+"""Lays the policy out as a folder in which OPA and Regal can be run: what is judged, its tests, and who wrote what.
+
+Policy and tests stay in two folders. The policy's is exactly what the bundle would hold, so nothing that only a test
+defines can take part in a decision; OPA merges both only where tests run.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from proctor.errors import PolicyError
+from proctor.opa import annotations, bundle
+from proctor.settings import Settings
+from proctor.vocabulary.canonical import NotCanonical, canonical, decode
+
+SAMPLES: Final = Path("samples") / "inputs"
+"""Where allowed inputs stand, below the provided policy and below a pack."""
+_TEST: Final = "_test.rego"
+_SUPPORT: Final = "testing"
+"""A folder of that name anywhere below the provided policy holds what tests import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A policy on disk, ready to be run."""
+
+    folder: Path
+    """A temporary folder, private to its user."""
+    laid_out: bundle.LaidOut
+    origins: Mapping[Path, Path]
+    """File in `policy` or `tests` -> the file that its author wrote. What the build generated has none."""
+    samples: Mapping[str, Mapping[str, Any]]
+    """Inputs by name, packs first: a pack's are named `<pack>/<name>`."""
+
+    @property
+    def policy(self) -> Path:
+        """Return the folder that holds what the bundle would hold."""
+        return self.folder / "policy"
+
+    @property
+    def tests(self) -> Path:
+        """Return the folder that holds the tests and what they import."""
+        return self.folder / "tests"
+
+    def origin(self, file: Path) -> Path:
+        """Return the file that an author knows `file` by, as short as it can be written."""
+        found = self.origins.get(file, file)
+        try:
+            return found.relative_to(Path.cwd())
+        except ValueError:
+            return found
+
+    def named(self, text: str) -> str:
+        """Return a message of a tool with the authors' own paths in it."""
+        for file in sorted(self.origins, key=lambda path: -len(str(path))):
+            text = text.replace(str(file), str(self.origin(file)))
+        return text.replace(f"{self.policy}/", "").replace(f"{self.tests}/", "")
+
+
+@contextmanager
+def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
+    """Lay out the provided policy and the packs of `settings`, checked by the build; remove all of it afterwards.
+
+    Raises `PolicyError` for what the build refuses, and for samples that are no inputs.
+    """
+    source = bundle.policy_dir(settings.policy_dir)
+    with tempfile.TemporaryDirectory(prefix="prc-") as name:
+        folder = Path(name).resolve()
+        result = bundle.lay_out(settings.policy, binary, source, folder / "policy")
+        origins = _origins(folder / "policy", source, settings.policy.packs)
+        origins |= _copy_tests(folder / "tests", source, settings.policy.packs)
+        samples = _samples(source, settings.policy.packs)
+        _check_apart(binary, folder)
+        yield Layout(folder, result, origins, samples)
+
+
+def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
+    found: dict[Path, Path] = {}
+    for file in sorted(policy.rglob("*.rego")):
+        relative = file.relative_to(policy)
+        written = next((root / relative for root in (source, *packs) if (root / relative).is_file()), None)
+        if written is not None:
+            found[file] = written
+    return found
+
+
+def test_files(source: Path, packs: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield root and path of every file that tests consist of: tests, and what they import."""
+    for file in sorted(source.rglob("*.rego")):
+        relative = file.relative_to(source)
+        if file.name.endswith(_TEST) or _SUPPORT in relative.parts[:-1]:
+            yield source, file
+    for pack in packs:
+        yield from ((pack, file) for file in sorted(pack.rglob(f"*{_TEST}")))
+
+
+def _copy_tests(tests: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
+    found: dict[Path, Path] = {}
+    tests.mkdir(parents=True)
+    for root, file in test_files(source, packs):
+        target = tests / file.relative_to(root)
+        if target in found:
+            raise PolicyError(
+                "collecting the tests",
+                [f"{file}: {found[target]} has the same place"],
+                "A pack tests its own rules only",
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+        found[target] = file
+    return found
+
+
+def _samples(source: Path, packs: list[Path]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    problems: list[str] = []
+    for pack in packs:
+        found |= _read(pack / SAMPLES, f"{pack.resolve().name}/", problems)
+    found |= _read(source / SAMPLES, "", problems)
+    if problems:
+        raise PolicyError("reading the samples", problems, "A sample is a whole input, as in rego/samples/inputs")
+    return found
+
+
+def _read(folder: Path, prefix: str, problems: list[str]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            document = decode(file.read_bytes())
+        except (OSError, NotCanonical) as error:
+            problems.append(f"{file}: {error}")
+            continue
+        missing = _missing(document)
+        problems += [f"{file}: {missing}"] if missing else []
+        if isinstance(document, dict) and not missing:
+            found[f"{prefix}{file.stem}"] = document
+    return found
+
+
+def _missing(document: Any) -> str:
+    """Return what keeps a document from being an input that cases can be made from; empty if nothing does."""
+    if not isinstance(document, dict):
+        return "not an object"
+    shape = {"stage": str, "operation": str, "environment": str, "subject": dict, "facts": dict, "context": dict}
+    wrong = [name for name, kind in shape.items() if not isinstance(document.get(name), kind)]
+    if wrong:
+        return f"lacks {', '.join(wrong)}"
+    subject, context = document["subject"], document["context"]
+    if not isinstance(subject.get("kind"), str) or not isinstance(subject.get("parts"), dict):
+        return "subject lacks kind or parts"
+    return "" if isinstance(context.get("now"), str) else "context lacks now"
+
+
+def _check_apart(binary: Path, folder: Path) -> None:
+    """Refuse a test that adds to a package of the policy: it would test something else than the bundle holds."""
+    tests = annotations.inspect(binary, folder / "tests").get("namespaces", {})
+    own = annotations.inspect(binary, folder / "policy").get("namespaces", {})
+    shared = sorted(set(tests) & set(own))
+    if shared:
+        raise PolicyError(
+            "collecting the tests",
+            [f"{Path(tests[name][0]).name}: {name} is a package of the policy" for name in shared],
+            "Tests have a package of their own: the rule's, with _test behind it",
+        )
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write canonical JSON to `path`, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(canonical(json.loads(json.dumps(document))))

@@ -1,0 +1,31 @@
+"""The authors' workbench: what `proctor policy test` and `proctor policy lint` run.
+
+Both lay the provided policy and the packs out in a temporary folder, work there, and leave nothing behind.
+"""
+
+import os
+from pathlib import Path
+
+from proctor.errors import OpaError
+from proctor.policy import layout, testing
+from proctor.policy.testing import Report
+from proctor.settings import Settings
+
+
+def test(settings: Settings, binary: Path, *, verbose: bool) -> Report:
+    """Run the rules' own tests and the cases generated from their annotations, with the OPA at `binary`.
+
+    A rule without a test, a test file that runs none, a switched-off test and a rule without a sample are failures.
+    Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
+    """
+    opa = _executable(binary)
+    with layout.laid_out(settings, opa) as work:
+        return testing.run(settings, work, opa, verbose=verbose)
+
+
+def _executable(binary: Path) -> Path:
+    """Return the absolute path of OPA: its processes are started in folders of their own."""
+    path = binary.absolute()
+    if not os.access(path, os.X_OK) or not path.is_file():
+        raise OpaError("running OPA", f"{path} is no program", "Set PROCTOR_OPA_BIN, or run 'proctor opa install'")
+    return path
