@@ -223,7 +223,7 @@ class Decisions:
         if loop.time() >= deadline:
             raise EngineError("gathering evidence", "the caller's time ran out", reason=Reason.DEADLINE_EXCEEDED)
         result = await self._engine.evaluate(
-            ENTRYPOINT_DECISION, raw, min(deadline, loop.time() + self._evaluation_timeout)
+            ENTRYPOINT_DECISION, raw, min(deadline, loop.time() + self._evaluation_timeout), bundle.revision
         )
         verdict = _verdict(result)
         recount.recount(verdict, document, bundle.index, selection)

@@ -157,7 +157,9 @@ def _collect(source: Path, stage: Path) -> set[str]:
             shutil.copyfile(path, target)
             found.add(str(relative))
     if not found:
-        raise PolicyError(f"collecting the policy in {source}", ["no .rego file"], "Point PROCTOR_POLICY_DIR at a rego folder")
+        raise PolicyError(
+            f"collecting the policy in {source}", ["no .rego file"], "Point PROCTOR_POLICY_DIR at a rego folder"
+        )
     return found
 
 
@@ -170,11 +172,18 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
         roots = set(manifest["roots"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PolicyError(
-            f"reading the pack {pack}", [f".manifest: {error}"], "A pack lists the root of each of its rules in .manifest"
+            f"reading the pack {pack}",
+            [f".manifest: {error}"],
+            "A pack lists the root of each of its rules in .manifest",
         ) from error
     for path in _files(pack):
         relative = path.relative_to(pack)
-        if path.name == ".manifest" or path.name.endswith("_test.rego") or path.suffix in {".md", ".json"} and "samples" in relative.parts:
+        if (
+            path.name == ".manifest"
+            or path.name.endswith("_test.rego")
+            or path.suffix in {".md", ".json"}
+            and "samples" in relative.parts
+        ):
             continue
         if path.suffix != ".rego":
             problems.append(f"{relative}: a pack holds rules and their tests, no data; configuration goes into YAML")
@@ -194,7 +203,9 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
         found.add(str(relative))
-    problems += [f".manifest: root {root} has no rule" for root in sorted(roots - {"/".join(Path(f).parts[:4]) for f in found})]
+    problems += [
+        f".manifest: root {root} has no rule" for root in sorted(roots - {"/".join(Path(f).parts[:4]) for f in found})
+    ]
     if problems:
         raise PolicyError(f"reading the pack {pack}", problems)
     return found
@@ -243,7 +254,9 @@ def _check_packages(inspected: dict[str, Any], stage: Path) -> None:
         raise PolicyError("checking the packages", problems, "One package, one file, one owner")
 
 
-def _check_names(stage: Path, rules: Sequence[annotations.RuleAnnotation], settled: configuration.Configuration) -> None:
+def _check_names(
+    stage: Path, rules: Sequence[annotations.RuleAnnotation], settled: configuration.Configuration
+) -> None:
     problems: list[str] = []
     for rule in rules:
         for kind, name in soundness.configuration_names((stage / rule.file).read_text(encoding="utf-8")):

@@ -29,8 +29,13 @@ class PolicyEngine(Protocol):
         """Make it answer. Raises `OpaError` when a child of ours can't be started; an external OPA may come later."""
         ...
 
-    async def evaluate(self, entrypoint: str, input_bytes: bytes, deadline: float) -> dict[str, Any]:
+    async def evaluate(
+        self, entrypoint: str, input_bytes: bytes, deadline: float, revision: str | None = None
+    ) -> dict[str, Any]:
         """Return the result of `entrypoint` for exactly these canonical bytes, before `deadline` (loop time, seconds).
+
+        `revision` is the policy that the input was written for. While one policy replaces another, a question that was
+        begun under the former one still gets its answer there. None: whichever is in force.
 
         Asks once. Raises `OpaError` with a reason of its own for every way of not getting a plain, whole answer.
         """

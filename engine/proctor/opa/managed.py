@@ -35,6 +35,8 @@ _BACK_OFF: Final = 0.05
 _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0
 """Seconds of life after which the next restart is a first one again."""
+LINGER: Final = 3.0
+"""Seconds that a replaced child still takes new calls for its policy: as long as gathering evidence may take."""
 DRAIN_LIMIT: Final = 35.0
 """Seconds that a replaced child has to finish its calls: longer than the longest budget of a decision (30 s)."""
 
@@ -53,7 +55,8 @@ class _Generation:
         await canary(self.client, self.bundle.revision, deadline)
 
     async def drain(self) -> None:
-        """Let its calls end, then end it."""
+        """Let its calls end, and those that were begun under its policy and have not come to it yet; then end it."""
+        await asyncio.sleep(LINGER)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_LIMIT):
                 await self.client.idle()
@@ -95,7 +98,7 @@ class ManagedOpa:
         self._trouble = "it is not started"
         self._supervisor: asyncio.Task[None] | None = None
         self._switching = asyncio.Lock()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], _Generation] = {}
         self._closed = False
 
     async def start(self) -> None:
@@ -104,9 +107,13 @@ class ManagedOpa:
         self._current = await self._born(self._bundle)
         self._supervisor = asyncio.create_task(self._supervise(), name="opa-supervisor")
 
-    async def evaluate(self, entrypoint: str, input_bytes: bytes, deadline: float) -> dict[str, Any]:
+    async def evaluate(
+        self, entrypoint: str, input_bytes: bytes, deadline: float, revision: str | None = None
+    ) -> dict[str, Any]:
         """Return the result; see `engine.PolicyEngine`. While OPA restarts nothing waits: the answer is a refusal."""
         generation = self._current
+        if generation is not None and revision is not None and generation.bundle.revision != revision:
+            generation = next((old for old in self._leaving.values() if old.bundle.revision == revision), generation)
         if generation is None:
             raise OpaError(
                 f"asking OPA for {entrypoint}", self._trouble, "It is restarted by itself; see the server's log",
@@ -139,8 +146,8 @@ class ManagedOpa:
             log.info("opa.switched", revision=bundle.revision, pid=fresh.child.pid)
             if former is not None:
                 task = asyncio.create_task(former.drain(), name="opa-drain")
-                self._leaving.add(task)
-                task.add_done_callback(self._leaving.discard)
+                self._leaving[task] = former
+                task.add_done_callback(self._leaving.pop)
 
     async def close(self) -> None:
         """Stop the supervisor and every child."""
@@ -153,8 +160,11 @@ class ManagedOpa:
             self._trouble = "it was stopped"
         if generation is not None:
             await generation.stop()
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        if leaving := list(self._leaving.items()):
+            for task, _ in leaving:
+                task.cancel()
+            await asyncio.wait([task for task, _ in leaving])
+            await asyncio.gather(*(former.stop() for _, former in leaving))
 
     # --- Children ----------------------------------------------------------------------------------------------------
 

@@ -263,7 +263,13 @@ class Reads:
                 if self._resolve(argument, scope) is None:
                     yield from self._term(argument, scope, "value", depth)
             return
-        how = "counted" if operator == "count" else "library" if "." in operator and not operator.startswith("internal.") else "value"
+        how = (
+            "counted"
+            if operator == "count"
+            else "library"
+            if "." in operator and not operator.startswith("internal.")
+            else "value"
+        )
         for argument in arguments:
             yield from self._term(argument, scope, how, depth)
 

@@ -43,14 +43,21 @@ def check(binary: Path, stage: Path, rules: Sequence[RuleAnnotation]) -> None:
     for rule in rules:
         problems += [f"{rule.file}: {problem}" for problem in declarations.problems(rule)]
         done = subprocess.run(  # noqa: S603 (our own OPA)
-            [str(binary), "parse", "--format", "json", str(stage / rule.file)], capture_output=True, timeout=30, check=False
+            [str(binary), "parse", "--format", "json", str(stage / rule.file)],
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
         if done.returncode != 0:
             problems.append(f"{rule.file}: {done.stderr.decode(errors='replace').strip()}")
             continue
         problems += [f"{rule.file}: {problem}" for problem in _problems(json.loads(done.stdout), rule)]
     if problems:
-        raise PolicyError("checking that no rule can fail open", problems, "CONTRIBUTING.md, 'Adding a rule', says what a rule may use")
+        raise PolicyError(
+            "checking that no rule can fail open",
+            problems,
+            "CONTRIBUTING.md, 'Adding a rule', says what a rule may use",
+        )
 
 
 def _problems(module: dict[str, Any], rule: RuleAnnotation) -> Iterator[str]:
@@ -61,7 +68,9 @@ def _problems(module: dict[str, Any], rule: RuleAnnotation) -> Iterator[str]:
         name = head_name(entry)
         if entry.get("default"):
             yield f"`default {name}`: a default proves what nobody proved"
-        if name in {"compliant", "exempt"} and ("key" not in entry["head"] or len(entry["head"].get("ref", [name])) != 1):
+        if name in {"compliant", "exempt"} and (
+            "key" not in entry["head"] or len(entry["head"].get("ref", [name])) != 1
+        ):
             yield f"`{name}` must be a set: write `{name} contains <place> if ...`"
             return
         if name not in {"compliant", "exempt"} and not name.startswith("_"):

@@ -57,6 +57,7 @@ log = structlog.get_logger(__name__)
 HOUSEKEEPING: Final = 3600.0
 """Seconds between two rounds of removing what is over: cases past their time, messages delivered long ago."""
 KEPT_MESSAGES: Final = timedelta(days=30)
+_LEARNING_WATCH: Final = 60.0
 _LEARNING: Final = 1.0
 """Seconds between two attempts to ask OPA for the permissions, while it can't be reached."""
 
@@ -153,6 +154,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         settings=settings,
         clock=clock,
         ledger=ledger,
+        bundles=BundleStore(database, clock),
         outbox=outbox,
         register=register,
         inventory=inventory,
@@ -166,8 +168,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         buckets=Buckets(settings.server.unauthenticated_per_second),
         metrics=metrics,
     )
-    await asyncio.to_thread(BundleStore(database, clock).put, bundle.digest, bundle.revision, bundle.path.read_bytes())
-    await record_policy(ledger, clock, bundle)
+    await components.keep(bundle)
+    await record_policy(components, bundle)
     await _learn_permissions(components, stack)
     if sinks:
         deliverer = delivery.Delivery(outbox=outbox, sinks=sinks, now=clock.now, observe=metrics.delivered)
@@ -224,8 +226,9 @@ async def build_policy(settings: Settings, adapters: Sequence[Adapter]) -> Built
     )
 
 
-async def record_policy(ledger: Ledger, clock: Clock, bundle: BuiltBundle) -> None:
+async def record_policy(components: Components, bundle: BuiltBundle) -> None:
     """Record which policy comes into force, unless the newest such entry says the same."""
+    ledger, clock = components.ledger, components.clock
     newest = await asyncio.to_thread(ledger.recent, "policy", 1)
     if newest and newest[0].record.get("digest") == bundle.digest:
         return
@@ -259,26 +262,27 @@ async def _engine(settings: Settings, bundle: BuiltBundle, stack: AsyncExitStack
 
 
 async def _learn_permissions(components: Components, stack: AsyncExitStack) -> None:
-    """Ask OPA who may call what: now, or as soon as it can be asked.
+    """Ask OPA who may call what: now, or as soon as it can be asked; and again whenever another policy is in force.
 
     An external OPA may pull its first policy only after this server is up.
     """
     permissions, policy = components.permissions, components.policy
+
+    async def learn() -> None:
+        while True:
+            if permissions.digest == policy.bundle.digest:
+                await policy.changed(_LEARNING_WATCH)
+                continue
+            try:
+                await permissions.learn(policy.bundle.digest)
+            except EngineError as error:
+                log.warning("server.permissions_not_learnt", error=str(error))
+                await asyncio.sleep(_LEARNING)
+
     try:
         await permissions.learn(policy.bundle.digest)
     except EngineError as error:
         log.warning("server.permissions_not_learnt", error=str(error))
-    else:
-        return
-
-    async def learn() -> None:
-        while permissions.digest != policy.bundle.digest:
-            await asyncio.sleep(_LEARNING)
-            try:
-                await permissions.learn(policy.bundle.digest)
-            except EngineError as error:
-                log.debug("server.permissions_not_learnt", error=str(error))
-
     _background(learn(), "permissions", stack)
 
 

@@ -4,11 +4,15 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Final
+
+import structlog
 
 from proctor.decide.pipeline import Decisions
 from proctor.errors import EngineError
 from proctor.identity.people import Register
 from proctor.inventory.models import Inventory
+from proctor.ledger.bundles import BundleStore
 from proctor.ledger.clock import Clock
 from proctor.ledger.outbox import Outbox
 from proctor.ledger.writer import Ledger
@@ -22,7 +26,9 @@ from proctor.server.metrics import Metrics
 from proctor.server.permissions import Permissions
 from proctor.settings import Settings
 
-_HEALTH_TIMEOUT = 2.0
+log = structlog.get_logger(__name__)
+
+_HEALTH_TIMEOUT: Final = 4.0
 """Seconds that OPA has to say how it is, before that is the answer."""
 
 
@@ -55,6 +61,7 @@ class Components:
     settings: Settings
     clock: Clock
     ledger: Ledger
+    bundles: BundleStore
     outbox: Outbox
     register: Register
     inventory: Inventory
@@ -75,13 +82,23 @@ class Components:
     async def adopt(self, bundle: BuiltBundle) -> None:
         """Put another policy in force: proven by OPA first, then pinned, then its permissions learnt.
 
-        Raises `OpaError`, and then the policy that was in force stays.
+        Raises `OpaError`, and then the policy that was in force stays. An external OPA pulls the policy only after it
+        is published here: until its permissions are learnt (`assembly` keeps asking), the former ones hold.
         """
+        await self.keep(bundle)
         await self.engine.switch(bundle)
         self.decisions.adopt(bundle)
         self.policy.adopt(bundle)
         self.metrics.policy(bundle.revision)
-        await self.permissions.learn(bundle.digest)
+        try:
+            await self.permissions.learn(bundle.digest)
+        except EngineError as error:
+            log.warning("server.permissions_not_learnt", error=str(error))
+
+    async def keep(self, bundle: BuiltBundle) -> None:
+        """Keep the bundle before anything is decided under it: without it a decision can't be replayed."""
+        content = await asyncio.to_thread(bundle.path.read_bytes)
+        await asyncio.to_thread(self.bundles.put, bundle.digest, bundle.revision, content)
 
     async def troubles(self) -> list[str]:
         """Return what keeps the server from being ready, one line each; nothing when it is ready."""
@@ -105,6 +122,8 @@ class Components:
             found.append(f"clock: {error}")
         if self.permissions.digest is None:
             found.append("authorisation: OPA has not been asked yet")
+        elif self.permissions.digest != self.policy.bundle.digest:
+            found.append("authorisation: OPA has not been asked under this policy yet; the former permissions hold")
         return found
 
     async def close(self) -> None:

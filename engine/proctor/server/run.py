@@ -152,7 +152,7 @@ async def _reload(components: Components) -> None:
         bundle: BuiltBundle = await assembly.build_policy(components.settings, components.adapters)
         if bundle.digest != components.policy.bundle.digest:
             await components.adopt(bundle)
-            await assembly.record_policy(components.ledger, components.clock, bundle)
+            await assembly.record_policy(components, bundle)
         log.info("policy.reloaded", revision=bundle.revision)
     except ProctorError as error:
         log.error("policy.not_reloaded", error=str(error))  # noqa: TRY400 (no defect of ours)

@@ -16,6 +16,7 @@ from proctor.decide.ids import decision_id
 from proctor.errors import OpaError
 from proctor.identity.principals import Principal
 from proctor.inventory.models import Inventory
+from proctor.ledger.bundles import BundleStore
 from proctor.ledger.clock import Clock
 from proctor.ledger.outbox import Outbox
 from proctor.ledger.records import Entry
@@ -185,6 +186,7 @@ async def harness(
             settings=settings,
             clock=stores.hands,  # type: ignore[arg-type] # moved by hand
             ledger=ledger,
+            bundles=BundleStore(database, Clock()),
             outbox=Outbox(database, Clock()),
             register=stores.register(),
             inventory=Inventory.load(database, ledger, stores.hands.now),

@@ -44,13 +44,16 @@ def test_lines_are_json_where_nobody_watches(stream: io.StringIO) -> None:
 def test_secrets_are_hidden_by_what_they_look_like(stream: io.StringIO) -> None:
     log = structlog.get_logger("x")
     for secret in SECRETS.values():
-        log.info(f"event {secret}", detail=f"found {secret} there", nested={"a": [{"b": (secret,)}]}, raw=secret.encode())
+        log.info(
+            f"event {secret}", detail=f"found {secret} there", nested={"a": [{"b": (secret,)}]}, raw=secret.encode()
+        )
     assert _leaks(stream) == []
     assert "prk_abcdefgh_[hidden]" in stream.getvalue(), "the prefix says which key it was"
 
 
 @pytest.mark.parametrize(
-    "name", ["authorization", "Authorization", "password", "api_key", "key", "token", "opa_token", "client_secret", "pepper"]
+    "name",
+    ["authorization", "Authorization", "password", "api_key", "key", "token", "opa_token", "client_secret", "pepper"],
 )
 def test_secrets_are_hidden_by_their_name(stream: io.StringIO, name: str) -> None:
     structlog.get_logger("x").info("event", **{name: "SSSSSSSS"}, headers={name: "SSSSSSSS"})

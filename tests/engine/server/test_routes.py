@@ -187,7 +187,9 @@ async def test_the_local_operator_is_no_person(api: Harness) -> None:
 
 
 async def test_a_rule_that_is_not_waivable_says_what_to_do_instead(api: Harness) -> None:
-    response = await api.call("POST", "/v1/waivers", "ada", json=_wanted(rule="deployment.model_registered", item=["m"]))
+    response = await api.call(
+        "POST", "/v1/waivers", "ada", json=_wanted(rule="deployment.model_registered", item=["m"])
+    )
     assert (response.status_code, response.json()["code"]) == (422, "not_waivable")
 
 
@@ -213,7 +215,9 @@ async def test_a_principal_and_its_key_by_the_api_alone(api: Harness) -> None:
         assert (await api.call("DELETE", f"/v1/keys/{prefix}", local=True)).status_code == 200
     assert (await api.call("GET", "/v1/policy", headers=headers)).status_code == 401
     assert (await api.call("DELETE", f"/v1/principals/{made['id']}", local=True)).json()["active"] is False
-    logins = {one["id"]: one["aliases"] for one in (await api.call("GET", "/v1/principals", local=True)).json()["principals"]}
+    logins = {
+        one["id"]: one["aliases"] for one in (await api.call("GET", "/v1/principals", local=True)).json()["principals"]
+    }
     assert logins[made["id"]] == [{"system": "kubernetes", "name": "carl@example.com"}]
 
 
