@@ -152,8 +152,8 @@ _judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": set()
 }
 
 # A hard gap blocks pass and exemption; a soft one (`unless_exempt`) blocks only the pass.
-_judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": hard | soft, "lists": lists} if {
-	some code in _codes - _plain
+_judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": (hard | soft), "lists": lists} if {
+	some code in (_codes - _plain)
 	rule := index.rules[code]
 	lists := _bad_lists(rule)
 	keys := {path | count(lists) == 0; some path in _keys[rule.scope]}
@@ -214,7 +214,7 @@ _raw contains {"rule": code, "at": at, "item": [], "status": "not_evaluable", "w
 
 _raw contains {"rule": code, "at": path, "item": identity, "status": "fail", "why": []} if {
 	some code, paths in _open
-	some path in paths - _judged[code].blocked
+	some path in (paths - _judged[code].blocked)
 	identity := _names[index.rules[code].names][path]
 }
 

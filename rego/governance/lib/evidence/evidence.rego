@@ -27,7 +27,7 @@ proven(need, item, about, now) if {
 	group.evidence.about == about
 	_rank[group.evidence.tier] >= need.min_rank
 	observed := clock.ns(group.evidence.observed_at)
-	observed <= now + _skew_ns
+	_not_ahead(observed, now)
 	_fresh(need, observed, now)
 	count([field | some field, type in need.fields; typed(group, field, type)]) == count(need.fields)
 }
@@ -70,9 +70,15 @@ _text(value) if {
 	value != ""
 }
 
+_not_ahead(observed, now) if {
+	is_number(now)
+	observed <= now + _skew_ns
+}
+
 _fresh(need, _, _) if need.max_age_s == 0
 
 _fresh(need, observed, now) if {
+	is_number(now)
 	need.max_age_s > 0
 	now - observed < need.max_age_s * 1000000000
 }
@@ -123,6 +129,6 @@ _proves("weak", need, evidence, _, _) if _rank[evidence.tier] >= need.min_rank
 
 _proves("undated", _, evidence, _, _) if clock.ns(evidence.observed_at)
 
-_proves("future", _, evidence, _, now) if clock.ns(evidence.observed_at) <= now + _skew_ns
+_proves("future", _, evidence, _, now) if _not_ahead(clock.ns(evidence.observed_at), now)
 
 _proves("stale", need, evidence, _, now) if _fresh(need, clock.ns(evidence.observed_at), now)

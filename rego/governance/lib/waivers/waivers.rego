@@ -23,6 +23,7 @@ covers(waiver, finding, rule, context) if {
 	waiver.environment == context.environment
 	waiver.item == finding.item
 	clock.within(context.now, waiver.from, waiver.until)
+	is_number(rule.waivable.max_days)
 	clock.ns(waiver.until) - clock.ns(waiver.from) <= rule.waivable.max_days * _day_ns
 	people.person(waiver.signed_by)
 	people.distinct(waiver.requested_by, waiver.signed_by)
