@@ -45,15 +45,17 @@ class UnitTests:
 
 
 def run(layout: Layout, binary: Path) -> UnitTests:
-    """Run every test of the layout in OPA, with the built-ins that a bundle may use.
+    """Run every test of the layout in OPA, with the built-ins that a bundle may use and the samples as `data.samples`.
 
     Raises `PolicyError` when the tests can't be compiled, and `OpaError` when OPA fails.
     """
     capabilities = layout.folder / "capabilities.json"
     write_json(capabilities, bundle.allowed_capabilities(binary))
+    samples = layout.folder / "samples.json"
+    write_json(samples, {"samples": layout.samples})
     command = [
         str(binary), "test", "--format", "json", "--timeout", _TIMEOUT, "--fail-on-empty",
-        "--capabilities", str(capabilities), str(layout.policy), str(layout.tests),
+        "--capabilities", str(capabilities), str(layout.policy), str(layout.tests), str(samples),
     ]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, timeout=_WHOLE, check=False)
