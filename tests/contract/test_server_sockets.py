@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from proctor.errors import StateError
 from proctor.server import protocol, run, sockets
+from proctor.settings import ServerSettings
 from proctor.vocabulary.canonical import MAX_BYTES
 from proctor.vocabulary.principal import Role
 from tests.engine.server.harness import Harness, harness
@@ -31,7 +33,9 @@ class Running:
         return httpx.AsyncClient(base_url=self.where["url"], **options)
 
     def local(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=self.where["socket"]), base_url="http://proctor")
+        return httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=self.where["socket"]), base_url="http://proctor"
+        )
 
     async def raw(self, sent: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(self.where["url"].rsplit(":", 1)[1]))
@@ -162,9 +166,6 @@ async def test_a_call_under_way_is_finished_before_the_end(state_dir: Path) -> N
 
 
 async def test_a_port_that_is_taken_is_said(server: Running, state_dir: Path) -> None:
-    from proctor.errors import StateError
-    from proctor.settings import ServerSettings
-
     taken = int(server.where["url"].rsplit(":", 1)[1])
     with pytest.raises(StateError) as refused:
         sockets.open_listeners(ServerSettings(port=taken, operations_port=0), state_dir / "other")

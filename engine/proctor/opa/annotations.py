@@ -151,7 +151,8 @@ def parse_duration(text: str) -> timedelta:
 def inspect(binary: Path, folder: Path) -> dict[str, Any]:
     """Return what `opa inspect` says of a folder: packages with their files, relative to it, and annotations.
 
-    Relative, because the index names each rule's file: the same policy is the same index wherever it is built. Raises `PolicyError` with OPA's own message when a file does not parse.
+    Relative, because the index names each rule's file: the same policy is the same index wherever it is built.
+    Raises `PolicyError` with OPA's own message when a file does not parse.
     """
     done = subprocess.run(
         [str(binary), "inspect", "--annotations", "--format", "json", str(folder)],

@@ -28,6 +28,8 @@ SIGNING_ALGORITHM: Final = "ES256"
 """ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4): of the elliptic-curve algorithms, OPA's command line also takes
 Ed25519, but the `keys` of its configuration, which a sidecar needs, refuse it."""
 _SOURCES: Final = ("governance", "authz", "system")
+_RULE_DEPTH: Final = 5
+"""Parts of a rule's path: governance/rules/<stage>/<name>/<name>.rego."""
 _NEW_KEY: Final = "Move the file away: the next start makes a new key, and a sidecar needs its public half"
 _OWN_PACKAGES: Final = ("data.governance.", "data.authz", "data.system.authz")
 
@@ -181,8 +183,7 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
         if (
             path.name == ".manifest"
             or path.name.endswith("_test.rego")
-            or path.suffix in {".md", ".json"}
-            and "samples" in relative.parts
+            or (path.suffix in {".md", ".json"} and "samples" in relative.parts)
         ):
             continue
         if path.suffix != ".rego":
@@ -190,7 +191,7 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
             continue
         parts = relative.parts
         expected = ("governance", "rules")
-        if len(parts) != 5 or parts[:2] != expected or parts[4] != f"{parts[3]}.rego":
+        if len(parts) != _RULE_DEPTH or parts[:2] != expected or parts[4] != f"{parts[3]}.rego":
             problems.append(f"{relative}: a rule stands at governance/rules/<stage>/<name>/<name>.rego")
             continue
         root = "/".join(parts[:4])
@@ -248,7 +249,7 @@ def _check_packages(inspected: dict[str, Any], stage: Path) -> None:
         for file in sources:
             relative = file.relative_to(stage) if file.is_absolute() else file
             folder = ".".join(("data", *relative.parent.parts))
-            if package != folder and package != f"{folder}.{relative.stem}":
+            if package not in {folder, f"{folder}.{relative.stem}"}:
                 problems.append(f"{relative}: {package} does not match its folder")
     if problems:
         raise PolicyError("checking the packages", problems, "One package, one file, one owner")
@@ -324,7 +325,7 @@ def _run_build(binary: Path, stage: Path, target: Path, key_path: Path, work_dir
         str(binary), "build", "--bundle", str(stage), "--output", str(target), "--optimize", "0",
         "--capabilities", str(capabilities), "--signing-key", str(key_path), "--signing-alg", SIGNING_ALGORITHM,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 (our own OPA)
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     if done.returncode != 0:
         detail = (done.stderr or done.stdout).decode(errors="replace").strip().replace(str(stage) + "/", "")
         raise PolicyError("building the bundle", detail.splitlines() or ["opa build failed"])
@@ -335,9 +336,7 @@ def allowed_capabilities(binary: Path) -> dict[str, Any]:
 
     The list comes from OPA's own flag, so that a new one is stripped without anybody noticing it first.
     """
-    done = subprocess.run(  # noqa: S603 (our own OPA)
-        [str(binary), "capabilities", "--current"], capture_output=True, timeout=30, check=False
-    )
+    done = subprocess.run([str(binary), "capabilities", "--current"], capture_output=True, timeout=30, check=False)
     if done.returncode != 0:
         raise PolicyError("asking OPA for its capabilities", [done.stderr.decode(errors="replace").strip()])
     document: dict[str, Any] = json.loads(done.stdout)

@@ -71,7 +71,8 @@ def problems(rule: RuleAnnotation) -> Iterator[str]:
 def _need_problems(need: Need, own: str) -> Iterator[str]:
     if need.request is not None:
         if REQUEST_FIELDS.get(need.request) != need.type:
-            yield f"request: {need.request} of type {need.type}: a rule may ask for {', '.join(map(' of type '.join, REQUEST_FIELDS.items()))}"
+            askable = ", ".join(f"{name} of type {kind}" for name, kind in REQUEST_FIELDS.items())
+            yield f"request: {need.request} of type {need.type}: a rule may ask for {askable}"
         return
     scope = own if need.of is None else need.of
     if need.about == "item" and not levels(scope):

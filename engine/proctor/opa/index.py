@@ -75,7 +75,7 @@ def build(
 def _intern(need: Need, rule: RuleAnnotation, needs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     own = rule.custom.levels
     scope = rule.custom.for_each if need.of is None else need.of
-    body = {
+    body: dict[str, Any] = {
         "scope": scope,
         "at": need.at,
         "about": need.about,

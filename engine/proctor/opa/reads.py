@@ -7,6 +7,7 @@ rule names must be one that it walked and whose own evidence it read. A construc
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, permutations
 from typing import Any, Final
 
 from proctor.opa.annotations import Need, RuleAnnotation, levels
@@ -112,13 +113,13 @@ class Reads:
         path = read.path
         if path[:1] != ("facts",):
             requested = {need.request for need in self._rule.custom.evidence if need.request is not None}
-            if path in _PROVEN or path[:1] and path[0] in requested:
+            if path in _PROVEN or (path[:1] and path[0] in requested):
                 return None
             return f"reads input.{'.'.join(path)}, which its evidence does not declare"
         if read.how == "counted" and _shape(path) in self._lists:
             return None
         for need, rest in self._needs(path):
-            if rest and rest[0] in need.fields or not rest and read.how == "library" and need.at:
+            if (rest and rest[0] in need.fields) or (not rest and read.how == "library" and need.at):
                 return None
         return f"reads input.{_text(path)}, which its evidence does not declare"
 
@@ -143,7 +144,7 @@ class Reads:
         for read in excusing:
             for need, _ in self._needs(read.path):
                 if need.unless_exempt:
-                    yield f"`exempt` reads {need.at}, whose evidence is checked only `unless_exempt`: it would excuse itself"
+                    yield f"`exempt` reads {need.at}, which is checked only `unless_exempt`: it would excuse itself"
                 elif need.min_tier.rank < strongest:
                     yield f"`exempt` rests on {need.at} ({need.min_tier}), weaker than the evidence that it lifts"
 
@@ -190,13 +191,13 @@ class Reads:
         if isinstance(terms, dict) and "symbols" in terms:
             for symbol in terms["symbols"]:
                 if symbol.get("type") == "call":
-                    *names, collection = symbol["value"][1:]
+                    *indices, item, collection = symbol["value"][1:]
                     path = self._resolve(collection, scope)
-                    if path is not None and names[-1].get("type") == "var":
-                        index = names[0]["value"] if len(names) == 2 else "_"
-                        scope.paths[names[-1]["value"]] = (*path, f"*{scope.tag}:{index}")
-        elif isinstance(terms, list) and _operator(terms) in {"assign", "eq"} and len(terms) == 3:
-            for left, right in ((terms[1], terms[2]), (terms[2], terms[1])):
+                    if path is not None and item.get("type") == "var":
+                        index = indices[0]["value"] if indices else "_"
+                        scope.paths[item["value"]] = (*path, f"*{scope.tag}:{index}")
+        elif isinstance(terms, list) and _operator(terms) in {"assign", "eq"}:
+            for left, right in permutations(terms[1:], 2):
                 path = self._resolve(right, scope)
                 if left.get("type") == "var" and path is not None:
                     scope.paths.setdefault(left["value"], path)
@@ -227,9 +228,8 @@ class Reads:
             if path is not None:
                 yield Read(path, how)
             elif isinstance(value, list):
-                for part in value:
-                    if part.get("type") not in {"var", "string", "number"}:
-                        yield from self._term(part, scope, "value", depth)
+                parts = (part for part in value if part.get("type") not in {"var", "string", "number"})
+                yield from chain.from_iterable(self._term(part, scope, "value", depth) for part in parts)
         elif kind == "call" and isinstance(value, list):
             yield from self._call(value, scope, depth)
         elif kind in _COMPREHENSIONS and isinstance(value, dict):
@@ -239,9 +239,8 @@ class Reads:
                 if name in value:
                     yield from self._term(value[name], inner, "value", depth)
         elif isinstance(value, list):
-            for part in value:
-                for item in part if isinstance(part, list) else [part]:
-                    yield from self._term(item, scope, "value", depth)
+            items = chain.from_iterable(part if isinstance(part, list) else [part] for part in value)
+            yield from chain.from_iterable(self._term(item, scope, "value", depth) for item in items)
 
     def _call(self, terms: Sequence[Mapping[str, Any]], scope: _Scope, depth: int) -> Iterator[Read]:
         operator, arguments = _operator(terms), terms[1:]
@@ -332,7 +331,7 @@ def _shape(path: Path) -> Path:
 
 
 def _at_item(path: Path) -> bool:
-    return path == ("facts",) or path[:1] == ("facts",) and len(path) in (3, 5) and path[-1].startswith("*")
+    return path == ("facts",) or (path[:1] == ("facts",) and len(path) in (3, 5) and path[-1].startswith("*"))
 
 
 def _text(path: Path) -> str:

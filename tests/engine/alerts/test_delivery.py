@@ -90,7 +90,8 @@ async def test_it_is_signed_and_sent_as_it_was_written(post: Post) -> None:
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 429, 500, 503])
 async def test_anything_but_a_success_is_tried_again_with_the_same_id_and_body(post: Post, status: int) -> None:
     await post.put()
-    post.answer = lambda _: httpx.Response(status, headers={"location": "https://elsewhere.example.com/"}, stream=Chunks())
+    headers = {"location": "https://elsewhere.example.com/"}
+    post.answer = lambda _: httpx.Response(status, headers=headers, stream=Chunks())
     await post.delivery.round()
     assert await post.outbox.counts() == (1, 0)
     assert await post.delivery.round() == 0, "not before the back-off"
@@ -148,9 +149,7 @@ async def test_a_receiver_that_is_down_is_tried_once_in_a_round_and_nothing_dies
         post.at.hands.advance(3601)
     assert ("pager", "failed") in post.seen
     tried = {request.headers["webhook-id"] for request in post.got}
-    dead = {
-        row.dedupe_key for row in post.at.database.read(select(tables.outbox)) if row.dead
-    }
+    dead = {row.dedupe_key for row in post.at.database.read(select(tables.outbox)) if row.dead}
     assert dead <= tried
 
 

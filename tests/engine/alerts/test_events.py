@@ -23,7 +23,8 @@ def decision(**changed: Any) -> Decision:
             "environment": "prod",
             "actor": "person:ada0",
             "subject": {
-                "kind": "deployment", "id": "x", "name": "ml/Deployment/scorer", "digest": "sha256:" + "a" * 64, "parts": {}
+                "kind": "deployment", "id": "x", "name": "ml/Deployment/scorer",
+                "digest": "sha256:" + "a" * 64, "parts": {},
             },
             "received_at": NOW,
             "decided_at": NOW,

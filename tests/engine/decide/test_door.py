@@ -23,7 +23,9 @@ VALID: dict[str, Any] = {
         "models": [
             {
                 "id": "models:/f/7",
-                "reference": {"uris": ["models:/f/7"], "schemes": ["models"], "mutable": False, "paths": ["$"], "roles": ["base"]},
+                "reference": {
+                    "uris": ["models:/f/7"], "schemes": ["models"], "mutable": False, "paths": ["$"], "roles": ["base"]
+                },
             }
         ],
         "images": [],

@@ -13,9 +13,11 @@ from starlette.responses import PlainTextResponse, Response
 from proctor.errors import OpaError, RefusedError
 from proctor.plugins import Adapter
 from proctor.server import access, problems
+from proctor.server.app import create_app
 from proctor.server.local import LOCAL
 from proctor.server.permissions import Permissions
 from proctor.server.routes import routers
+from proctor.settings import Settings
 from proctor.vocabulary.principal import PrincipalKind, Role
 from tests.engine.server.harness import DIGEST, Harness, bundle, harness
 
@@ -253,9 +255,6 @@ async def test_other_adapters_and_names_are_not_reached(state_dir: Path) -> None
 
 
 async def test_before_the_parts_are_there_everything_is_unavailable() -> None:
-    from proctor.server.app import create_app
-    from proctor.settings import Settings
-
     app: FastAPI = create_app(Settings(state_dir=Path("/nonexistent")))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://proctor") as client:
         response = await client.get("/v1/policy")

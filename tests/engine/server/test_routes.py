@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proctor.errors import OpaError
 from proctor.server import limits
 from proctor.vocabulary.canonical import MAX_BYTES
 from proctor.vocabulary.principal import PrincipalKind, Role
@@ -278,8 +280,6 @@ async def test_the_bundle_has_the_digest_for_an_etag(api: Harness) -> None:
 
 
 async def test_long_polling_ends_with_the_change(api: Harness) -> None:
-    import asyncio
-
     headers = {"If-None-Match": f'"{DIGEST}"', "Prefer": "modes=snapshot,delta;wait=60"}
     waiting = asyncio.create_task(api.call("GET", "/v1/policy/bundle", headers=headers))
     await asyncio.sleep(0.05)
@@ -292,8 +292,6 @@ async def test_long_polling_ends_with_the_change(api: Harness) -> None:
 
 
 async def test_a_policy_that_opa_does_not_take_changes_nothing(api: Harness) -> None:
-    from proctor.errors import OpaError
-
     api.opa.down = OpaError("switching", "it is refused")
     with pytest.raises(OpaError):
         await api.parts.adopt(bundle(api.parts.settings.state_dir, "r2", "sha256:" + "e" * 64))

@@ -43,7 +43,7 @@ def test_decoding_canonical_bytes_gives_the_same_bytes_again(document: object) -
         again = decode(raw)
     except NotCanonical as error:
         # Floats beyond 2^53 are written as integers by RFC 8785, and the door takes no such integer.
-        assert "2^53" in error.why
+        assert "2^53" in error.why  # noqa: PT017 (only some documents raise)
         return
     assert canonical(again) == raw
 
