@@ -268,9 +268,9 @@ _now_or_zero := _now
 
 # --- Effects -------------------------------------------------------------------------------------------------------
 
-_findings contains object.union(raw, _effect(raw, index.rules[raw.rule])) if some raw in _raw
+_findings contains object.union(raw, _effect(raw)) if some raw in _raw
 
-_effect(raw, _) := {"effect": "dryrun", "by": null} if {
+_effect(raw) := {"effect": "dryrun", "by": null} if {
 	_actions[raw.rule] == "dryrun"
 } else := {"effect": "warn", "by": null} if {
 	_effective_at < clock.ns(index.rules[raw.rule].effective_on)

@@ -5,6 +5,8 @@
 #   allow; these are undefined unless both sides are what they should be.
 package governance.lib.compare
 
+import future.keywords.not
+
 # METADATA
 # description: True when both are numbers and value is at least limit.
 at_least(value, limit) if {
