@@ -32,6 +32,8 @@ class Layout:
     folder: Path
     """A temporary folder, private to its user."""
     laid_out: bundle.LaidOut
+    inspected: Mapping[str, Any]
+    """What `opa inspect` says of the policy."""
     origins: Mapping[Path, Path]
     """File in `policy` or `tests` -> the file that its author wrote. What the build generated has none."""
     samples: Mapping[str, Mapping[str, Any]]
@@ -75,8 +77,9 @@ def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
         origins = _origins(folder / "policy", source, settings.policy.packs)
         origins |= _copy_tests(folder / "tests", source, settings.policy.packs)
         samples = _samples(source, settings.policy.packs)
-        _check_apart(binary, folder)
-        yield Layout(folder, result, origins, samples)
+        inspected = annotations.inspect(binary, folder / "policy")
+        _check_apart(inspected, annotations.inspect(binary, folder / "tests"))
+        yield Layout(folder, result, inspected, origins, samples)
 
 
 def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
@@ -86,6 +89,15 @@ def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
         written = next((root / relative for root in (source, *packs) if (root / relative).is_file()), None)
         if written is not None:
             found[file] = written
+    return found
+
+
+def authored(source: Path, packs: list[Path]) -> dict[str, Path]:
+    """Return every Rego file that somebody wrote, by its path in the merged tree of provided policy and packs."""
+    found: dict[str, Path] = {}
+    for root in (source, *packs):
+        for file in sorted(root.rglob("*.rego")):
+            found.setdefault(file.relative_to(root).as_posix(), file)
     return found
 
 
@@ -156,15 +168,14 @@ def _missing(document: Any) -> str:
     return "" if isinstance(context.get("now"), str) else "context lacks now"
 
 
-def _check_apart(binary: Path, folder: Path) -> None:
+def _check_apart(policy: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
     """Refuse a test that adds to a package of the policy: it would test something else than the bundle holds."""
-    tests = annotations.inspect(binary, folder / "tests").get("namespaces", {})
-    own = annotations.inspect(binary, folder / "policy").get("namespaces", {})
-    shared = sorted(set(tests) & set(own))
+    theirs: Mapping[str, list[str]] = tests.get("namespaces", {})
+    shared = sorted(set(theirs) & set(policy.get("namespaces", {})))
     if shared:
         raise PolicyError(
             "collecting the tests",
-            [f"{Path(tests[name][0]).name}: {name} is a package of the policy" for name in shared],
+            [f"{Path(theirs[name][0]).name}: {name} is a package of the policy" for name in shared],
             "Tests have a package of their own: the rule's, with _test behind it",
         )
 

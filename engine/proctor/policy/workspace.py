@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from proctor.errors import OpaError
-from proctor.policy import layout, testing
+from proctor.policy import layout, linting, testing
 from proctor.policy.testing import Report
 from proctor.settings import Settings
 
@@ -21,6 +21,14 @@ def test(settings: Settings, binary: Path, *, verbose: bool) -> Report:
     opa = _executable(binary)
     with layout.laid_out(settings, opa) as work:
         return testing.run(settings, work, opa, verbose=verbose)
+
+
+def lint(settings: Settings, binary: Path) -> Report:
+    """Look for ways to fail open, for typos against the declared fields, and for bad form and wording.
+
+    Raises `PolicyError` and `OpaError` when a tool can't be run; what the tools find is in the report.
+    """
+    return linting.run(settings, _executable(binary))
 
 
 def _executable(binary: Path) -> Path:
