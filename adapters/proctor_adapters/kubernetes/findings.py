@@ -69,6 +69,10 @@ class Found:
     unclassified: list[str] = field(default_factory=list)
     claims: dict[str, str] = field(default_factory=dict)
     """Digests that the object's annotation claims, by normal URI."""
+    sightings: int = 0
+    """How often a model was seen, the same one in another place too."""
+    stored: str | None = None
+    """The model that KServe's annotations on a Pod describe by a storage Secret, see `kserve.annotated`."""
     read: set[str] = field(default_factory=set)
     """Paths of the PodSpecs and containers that have been read."""
     script_room: int = 40_000
@@ -100,6 +104,7 @@ class Found:
             return  # a row has read this very place, with its proper role
         _note(known.places, path)
         known.roles.add(role)
+        self.sightings += 1
         image = _OCI_IMAGE.fullmatch(uri)
         if image is not None:
             # KServe runs oci:// as a container and mounts oci+native:// as an image volume: it is pulled either way.

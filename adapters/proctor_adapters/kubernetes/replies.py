@@ -31,9 +31,15 @@ def denied(envelope: Envelope, message: str, audit: Mapping[str, str], warnings:
     return _review(envelope, {"allowed": False, "status": status, "auditAnnotations": dict(audit)}, warnings)
 
 
-def refused(envelope: Envelope, code: str, message: str) -> bytes:
-    """Return the review that refuses what could not be judged."""
-    return denied(envelope, f"[{code}] {message}", {"outcome": "deny", "reason": code})
+def refused(envelope: Envelope, code: str, message: str, outcome: Outcome = Outcome.DENY) -> bytes:
+    """Return the review that refuses what could not be judged. `outcome`: `error` for what the caller can't cure."""
+    return denied(envelope, f"[{code}] {message}", {"outcome": str(outcome), "reason": code})
+
+
+def not_a_review(message: str) -> bytes:
+    """Return the `Status` for a body without a uid: an API server shows its message to whoever sent the object."""
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "BadRequest"}
+    return json.dumps({**status, "message": message, "code": 400}).encode()
 
 
 def decided(envelope: Envelope, decision: Decision, places: Mapping[str, list[str]]) -> bytes:

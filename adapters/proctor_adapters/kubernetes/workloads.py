@@ -13,6 +13,7 @@ from proctor_adapters.kubernetes.sources import ContainerSources, LocalPath
 
 MAX_LIST: Final = 500
 """Containers, volumes or mounts in one list; etcd's limit of 1.5 MiB allows few more that do anything."""
+MAX_TEXT: Final = 1024
 CONTAINER_LISTS: Final = ("containers", "initContainers", "ephemeralContainers")
 _MODEL_FOLDERS: Final = (
     "/mnt/models",
@@ -63,6 +64,8 @@ class _Volume:
     """`image`, `persistentVolumeClaim`, `emptyDir`, ...; `missing` for one that the PodSpec does not define."""
     claim: str = ""
     read_only: bool = False
+    telling: str = ""
+    """Everything that the volume says of its content, in lower case: names of claims, paths, buckets."""
 
 
 class PodReader:
@@ -85,11 +88,11 @@ class PodReader:
         self._found.governed = True
         self._found.read.add(self._path)
         self._read_volumes()
-        before = len(self._found.models)
+        before = self._found.sightings
         for name in ("initContainers", "containers", "ephemeralContainers"):
             self._read_list(name, complete=complete)
             if name == "initContainers":
-                self._filled = len(self._found.models) > before
+                self._filled = self._found.sightings > before
 
     def _read_list(self, name: str, *, complete: bool) -> None:
         path = below(self._path, name)
@@ -161,10 +164,10 @@ class PodReader:
             source = volume["persistentVolumeClaim"]
             claim = source.get("claimName") if isinstance(source, dict) else None
             if isinstance(claim, str) and claim:
-                return _Volume("persistentVolumeClaim", claim, source.get("readOnly") is True)
+                return _Volume("persistentVolumeClaim", claim, source.get("readOnly") is True, claim.lower())
             return _Volume("unknown")
         kind = next((key for key in volume if key != "name"), "unknown")
-        return _Volume(kind, read_only=kind in _READ_ONLY_KINDS)
+        return _Volume(kind, read_only=kind in _READ_ONLY_KINDS, telling=_texts(volume.get(kind)))
 
     def _read_mounts(self, container: Mapping[str, Any], path: str, local: list[LocalPath], *, filler: bool) -> None:
         mounts = container.get("volumeMounts")
@@ -193,7 +196,8 @@ class PodReader:
         usual = any(_within(point, folder) for folder in _MODEL_FOLDERS)
         # Scratch space and configuration are mounted above or beside models every day; storage that lasts is not.
         telling = volume.kind not in {"emptyDir", *_READ_ONLY_KINDS} and (
-            "model" in f"{name}{point}".lower() or any(_within(folder, point) for folder in _MODEL_FOLDERS)
+            "model" in f"{name}{point}{volume.telling}".lower()
+            or any(_within(folder, point) for folder in _MODEL_FOLDERS)
         )
         if not (named or usual or telling or volume.kind == "image"):
             return
@@ -221,6 +225,13 @@ class PodReader:
             self._found.model(f"pvc://{base}" + (f"/{rest}" if rest else ""), one.place, one.role)
         if not inside:
             self._found.model(f"pvc://{base}", place, self._role)
+
+
+def _texts(source: Any) -> str:
+    """Return the texts of a volume source, two levels deep: a CSI driver's bucket, a path on NFS or on the node."""
+    outer = source.values() if isinstance(source, dict) else ()
+    inner = [one for value in outer if isinstance(value, dict) for one in value.values()]
+    return " ".join(one[:MAX_TEXT] for one in [*outer, *inner][:MAX_LIST] if isinstance(one, str)).lower()
 
 
 def _folder(path: str) -> str:
