@@ -70,7 +70,7 @@ def annotated(annotations: Mapping[str, Any], path: str, found: Found) -> None:
         try:
             parameters = json.loads(annotations.get(f"{_INTERNAL}storage-spec-param") or "{}")
         except (TypeError, ValueError, RecursionError):
-            parameters = None
+            parameters = "not understood"
         key = annotations.get(f"{_INTERNAL}storage-spec-key")
         found.stored = _storage({"key": key, "path": source, "parameters": parameters}, place, found, "base")
     elif source is not None:
@@ -154,7 +154,8 @@ def _storage(value: Any, path: str, found: Found, role: str) -> str | None:
     if not isinstance(value, dict):
         found.unknown(path)
         return None
-    key, folder, parameters = value.get("key") or "", value.get("path"), value.get("parameters") or {}
+    key, folder, parameters = value.get("key") or "", value.get("path"), value.get("parameters")
+    parameters = {} if parameters is None else parameters
     plain = isinstance(parameters, dict) and all(isinstance(one, str) for one in parameters.values())
     if not isinstance(key, str) or not isinstance(folder, str) or not folder or not plain:
         found.unknown(path)

@@ -41,7 +41,9 @@ SERVERS: Final = re.compile(
 )
 """Images and programs that exist to serve models."""
 _DASH_M: Final = re.compile(r"mlflow|llama|koboldcpp|whisper", re.IGNORECASE)
-_CONTROL: Final = re.compile(r"[;|&]+")
+CONTROL: Final = re.compile(r"[;|&]+")
+_SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
+_SCRIPT: Final = re.compile(r"-[a-z]{0,4}c")
 _PREFIXES: Final = frozenset({"sudo", "exec", "env", "nohup", "time", "then", "do", "else", "if", "while", "!"})
 _TRANSFERS: Final = frozenset(
     {"aws", "gsutil", "gcloud", "s5cmd", "s4cmd", "s3cmd", "rclone", "azcopy", "az", "mc", "hdfs", "wget", "curl",
@@ -102,13 +104,28 @@ def commands(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each simple command among the words of a script, without its wrappers."""
     start = 0
     for end in range(len(words) + 1):
-        if end < len(words) and not _CONTROL.fullmatch(words[end]):
+        if end < len(words) and not CONTROL.fullmatch(words[end]):
             continue
-        while start < end and (words[start] in _PREFIXES or re.match(r"[A-Za-z_]\w*=", words[start])):
-            start += 1
+        start = _program(words, start, end)
         if start < end:
             yield start, end
         start = end + 1
+
+
+def _program(words: Sequence[str], start: int, end: int) -> int:
+    """Return where the program of a simple command stands: behind `sudo`, `A=b`, and `sh -c`."""
+    while start < end:
+        name = words[start].rsplit("/", 1)[-1]
+        if name in _SHELLS:
+            script = next((index for index in range(start + 1, end) if _SCRIPT.fullmatch(words[index])), None)
+            if script is None:
+                break
+            start = script + 1
+        elif name in _PREFIXES or re.match(r"[A-Za-z_]\w*=", words[start]):
+            start += 1
+        else:
+            break
+    return start
 
 
 def fetched(words: Sequence[str]) -> Iterator[tuple[int, str, bool]]:

@@ -17,16 +17,15 @@ with `model` in it is unclassified. What is known of each serving tool:
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from proctor_adapters.kubernetes import naming, programs
+from proctor_adapters.kubernetes import naming, programs, words
 from proctor_adapters.kubernetes.configuration import plain
 from proctor_adapters.kubernetes.findings import Found, below
+from proctor_adapters.kubernetes.words import Token
 
-MAX_TOKENS: Final = 5000
 MAX_VARIABLES: Final = 2000
 MAX_JSON: Final = 100_000
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/")
@@ -36,7 +35,6 @@ _VARIABLE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)|\$\{([A-Za-z_]\w*)\}|\$([A-Za-
 _ASSIGNMENT = re.compile(r"([A-Za-z_][\w.-]{0,127})=(.*)", re.ASCII | re.DOTALL)
 _FROM_ENVIRONMENT = re.compile(r"(?:environ(?:\.get)?\s*[\[(]|getenv\s*\()\s*[\"']([\w.-]+)[\"']", re.ASCII)
 _PROGRAM = re.compile(r"(?:.*/)?(?:python[0-9.]*|bash|sh|vllm|env|exec|tini|dumb-init)", re.ASCII)
-_CONTROL = re.compile(r"[;|&]+")
 _PLACEHOLDER: Final = "<scheme-placeholder>://"
 """What KServe passes to the storage initializer where the scheme is only in the storage Secret."""
 
@@ -48,12 +46,6 @@ class LocalPath:
     path: str
     place: str
     role: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    place: str
 
 
 class ContainerSources:
@@ -73,12 +65,14 @@ class ContainerSources:
         """Note all models in `found`, and return those that lie in the container's file system."""
         before = self._found.sightings
         entries = list(self._entries())
-        tokens = [*self._tokens("command"), *self._tokens("args")]
+        tokens = list(words.read(self._container, self._path, self._found))
+        for code, place in words.elements(self._container, self._path):
+            self._calls(code, place)
         self._revision = self._find_revision(entries, tokens)
         for name, value, place in entries:
             self._classify(name, value, place)
             if isinstance(value, str) and naming.command_line(plain(name)) and "-" in value:
-                self._arguments([_Token(word, place) for word in self._words(value)])
+                self._arguments([Token(word, place) for word in words.split(value, self._found)])
         self._arguments(tokens)
         if self._initializes_storage():
             for token in tokens:
@@ -109,7 +103,7 @@ class ContainerSources:
         else:
             self._found.model(self._found.stored, place, self._role)
 
-    def _serves(self, tokens: Sequence[_Token]) -> bool:
+    def _serves(self, tokens: Sequence[Token]) -> bool:
         return programs.SERVERS.search(self._image) is not None or any(
             programs.SERVERS.search(token.text) for token in tokens[:4]
         )
@@ -151,27 +145,6 @@ class ContainerSources:
                 self._environment[variable["name"]] = value
             yield variable["name"], value, below(place, "value" if "value" in variable else "valueFrom")
 
-    def _tokens(self, field: str) -> list[_Token]:
-        values = self._container.get(field)
-        if values is None:
-            return []
-        path = below(self._path, field)
-        if not isinstance(values, list):
-            self._found.unknown(path)
-            return []
-        tokens: list[_Token] = []
-        for index, value in enumerate(values):
-            place = below(path, index)
-            if not isinstance(value, str):
-                self._found.unknown(place)
-                break
-            self._calls(value, place)
-            tokens += [_Token(text, place) for text in self._words(value)[: MAX_TOKENS + 1]]
-            if len(tokens) > MAX_TOKENS:
-                self._found.unknown(place)
-                break
-        return tokens
-
     def _calls(self, code: str, place: str) -> None:
         """Note what inline Python loads."""
         if "(" not in code:
@@ -186,7 +159,7 @@ class ContainerSources:
             else:
                 self._found.unknown(place)
 
-    def _find_revision(self, entries: Sequence[tuple[str, Any, str]], tokens: Sequence[_Token]) -> str:
+    def _find_revision(self, entries: Sequence[tuple[str, Any, str]], tokens: Sequence[Token]) -> str:
         stated = {value for name, value, _ in entries if plain(name) in naming.REVISIONS and isinstance(value, str)}
         for position, token in enumerate(tokens):
             name, equals, value = token.text.partition("=")
@@ -196,17 +169,17 @@ class ContainerSources:
         # Two revisions can't both be the one that is loaded: neither counts, and the reference stays mutable.
         return stated.pop() if len(stated) == 1 else ""
 
-    def _arguments(self, tokens: Sequence[_Token]) -> None:
-        words = [token.text for token in tokens]
-        for start, end in programs.commands(words):
-            self._downloads(tokens[start:end], words[start:end])
+    def _arguments(self, tokens: Sequence[Token]) -> None:
+        texts = [token.text for token in tokens]
+        for start, end in programs.commands(texts):
+            self._downloads(tokens[start:end], texts[start:end])
         position = 0
-        vllm = "vllm" in self._image or any(word.endswith("vllm") for word in words)
-        if vllm and tokens and "command" not in self._container and not words[0].startswith("-"):
+        vllm = "vllm" in self._image or any(text.endswith("vllm") for text in texts)
+        if vllm and tokens and "command" not in self._container and not texts[0].startswith("-"):
             first = tokens[0]
             if first.text != "serve" and not (_ASSIGNMENT.fullmatch(first.text) or _PROGRAM.fullmatch(first.text)):
                 self._source("model", first.text, first.place)
-        dash_m = programs.short_model_flag(self._image, words)
+        dash_m = programs.short_model_flag(self._image, texts)
         while position < len(tokens):
             token = tokens[position]
             following = tokens[position + 1] if position + 1 < len(tokens) else None
@@ -223,10 +196,10 @@ class ContainerSources:
             else:
                 self._scan(token.text, token.place)
 
-    def _downloads(self, tokens: Sequence[_Token], words: Sequence[str]) -> None:
+    def _downloads(self, tokens: Sequence[Token], texts: Sequence[str]) -> None:
         """Note what one simple command downloads, where it is, or may be, a model."""
-        into_models = "model" in programs.destination(words).lower()
-        for index, value, certain in programs.fetched(words):
+        into_models = "model" in programs.destination(texts).lower()
+        for index, value, certain in programs.fetched(texts):
             place = tokens[index].place
             if certain:
                 self._source("model", value, place)
@@ -237,15 +210,15 @@ class ContainerSources:
                 elif _URI.match(expanded):
                     self._found.model(programs.from_hub(expanded), place, self._role)
 
-    def _short_flag(self, before: str, following: _Token, *, known: bool) -> None:
+    def _short_flag(self, before: str, following: Token, *, known: bool) -> None:
         """Read `-m`: MLflow's and llama.cpp's model, Python's module, or anything at all of another program."""
-        module = re.search(r"python[0-9.]*$", before) is not None
+        module = words.PYTHON.search(before) is not None
         if (known and not module) or _URI.match(self._expanded(following.text) or ""):
             self._source("model", following.text, following.place)
         else:
             self._scan(following.text, following.place)
 
-    def _flag(self, tokens: Sequence[_Token], position: int, token: _Token) -> int:
+    def _flag(self, tokens: Sequence[Token], position: int, token: Token) -> int:
         name, equals, value = token.text.partition("=")
         normal = plain(name)
         if equals:
@@ -253,7 +226,7 @@ class ContainerSources:
             return position
         values = []
         while position < len(tokens) and not tokens[position].text.startswith("-"):
-            if _CONTROL.fullmatch(tokens[position].text):
+            if programs.CONTROL.fullmatch(tokens[position].text):
                 break
             values.append(tokens[position])
             position += 1
@@ -308,22 +281,6 @@ class ContainerSources:
             return True
         return naming.label(normal) and not re.search(r"[/:]", value)
 
-    def _words(self, value: str) -> list[str]:
-        """Split what a shell would split. Text with unbalanced quotes, and long text, is split at white space."""
-        if value.startswith(("{", "[")) or not re.search(r"\s", value):
-            return [value]
-        self._found.script_room -= len(value)
-        if self._found.script_room < 0:
-            return value.split()
-        value = value.replace("\\\n", " ").replace("\n", " ; ")
-        try:
-            lexer = shlex.shlex(value, posix=True, punctuation_chars=";|&")
-            lexer.whitespace_split = True
-            lexer.commenters = ""
-            return list(lexer)
-        except ValueError:
-            return value.split()
-
     def _scan(self, value: str, place: str, *, written: bool = False) -> None:
         if value.startswith(("{", "[")):
             self._json(value, place)
@@ -375,7 +332,7 @@ class ContainerSources:
             self._found.unknown(place)
             return
         listed = normal in naming.MANY and not expanded.startswith("{")
-        parts = self._words(expanded.replace(",", " ")) if listed else [expanded]
+        parts = words.split(expanded.replace(",", " "), self._found) if listed else [expanded]
         for part in parts:
             if listed and not _URI.match(part):
                 part = part.partition("=")[2] or part  # noqa: PLW2901 (NAME=SOURCE names a source)
