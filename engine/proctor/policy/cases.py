@@ -86,7 +86,7 @@ def generate(
     samples: Mapping[str, Mapping[str, Any]],
     roles: Mapping[str, "Roles"],
 ) -> tuple[list[Case], list[str]]:
-    """Return the cases of every rule of the index, and one line for each rule that nothing can be proven about.
+    """Return the cases of every rule in `roles`, and one line for each rule that nothing can be proven about.
 
     `samples` holds inputs by name, the first that suits a rule is taken. One whose name ends in `exempt_<rule name>`
     is the exempt sample of that rule; all others must be allowed. `roles` says of each rule what its fields are for.
@@ -96,7 +96,7 @@ def generate(
     """
     cases: list[Case] = []
     problems: list[str] = []
-    for code in sorted(index["rules"]):
+    for code in sorted(roles):
         allowed = {name: sample for name, sample in samples.items() if not _is_exempt(name)}
         for stage, kind in _applications(index, code):
             found = [name for name, sample in allowed.items() if _selects(index, code, sample, stage, kind)]

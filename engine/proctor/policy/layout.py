@@ -38,6 +38,8 @@ class Layout:
     """File in `policy` or `tests` -> the file that its author wrote. What the build generated has none."""
     samples: Mapping[str, Mapping[str, Any]]
     """Inputs by name, packs first: a pack's are named `<pack>/<name>`."""
+    focus: Path | None = None
+    """The pack whose rules are looked at; None: everything."""
 
     @property
     def policy(self) -> Path:
@@ -57,6 +59,13 @@ class Layout:
         except ValueError:
             return found
 
+    def in_focus(self, file: Path) -> bool:
+        """Tell whether a file of `policy` or `tests` is one that somebody wrote and wants to hear about."""
+        written = self.origins.get(file)
+        if written is None or self.focus is None:
+            return written is not None
+        return written.resolve().is_relative_to(self.focus.resolve())
+
     def named(self, text: str) -> str:
         """Return a message of a tool with the authors' own paths in it."""
         for file in sorted(self.origins, key=lambda path: -len(str(path))):
@@ -65,10 +74,11 @@ class Layout:
 
 
 @contextmanager
-def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
+def laid_out(settings: Settings, binary: Path, focus: Path | None = None) -> Iterator[Layout]:
     """Lay out the provided policy and the packs of `settings`, checked by the build; remove all of it afterwards.
 
-    Raises `PolicyError` for what the build refuses, and for samples that are no inputs.
+    `focus` is the one of the packs whose rules are looked at. Raises `PolicyError` for what the build refuses, and for
+    samples that are no inputs.
     """
     source = bundle.policy_dir(settings.policy_dir)
     with tempfile.TemporaryDirectory(prefix="prc-") as name:
@@ -79,7 +89,7 @@ def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
         samples = _samples(source, settings.policy.packs)
         inspected = annotations.inspect(binary, folder / "policy")
         _check_apart(inspected, annotations.inspect(binary, folder / "tests"))
-        yield Layout(folder, result, inspected, origins, samples)
+        yield Layout(folder, result, inspected, origins, samples, focus)
 
 
 def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:

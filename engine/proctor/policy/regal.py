@@ -76,6 +76,8 @@ def lint(linter: Linter, sources: Path, origins: Mapping[str, Path]) -> list[str
         done = subprocess.run(command, cwd=sources, env=environment, capture_output=True, timeout=_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PolicyError("running Regal", [str(error)]) from error
+    if unread := _unread(done.stdout or done.stderr):
+        return unread
     try:
         report = json.loads(done.stdout)
         scanned, violations = report["summary"]["files_scanned"], report["violations"] or []
@@ -87,6 +89,15 @@ def lint(linter: Linter, sources: Path, origins: Mapping[str, Path]) -> list[str
             "running Regal", [f"it ended with {done.returncode}; {scanned} of {len(origins)} files linted"]
         )
     return sorted(_lines(violations, origins))
+
+
+def _unread(output: bytes) -> list[str]:
+    """Return what kept Regal from reading the sources, such as one that does not parse."""
+    try:
+        errors = json.loads(output)["errors"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [f"{' '.join(str(error).split())} (regal)" for error in errors]
 
 
 def _lines(violations: list[Mapping[str, object]], origins: Mapping[str, Path]) -> Iterator[str]:
