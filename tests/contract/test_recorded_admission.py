@@ -110,8 +110,8 @@ async def test_a_recorded_scale_is_judged_on_what_was_recorded_before_it(scale: 
 
 
 @pytest.mark.parametrize("name", JUDGED)
-async def test_a_replay_with_another_uid_is_asked_again(name: str) -> None:
-    """One request can lead to several reviews, and one uid never vouches for another call."""
+async def test_an_allow_is_good_for_one_call(name: str) -> None:
+    """The same review, with the same uid, is asked about again: neither vouches for another call."""
     cluster = Cluster(FakeDecider(decision()))
     await replay(cluster, name)
     cluster.decider.answer = DENY

@@ -259,6 +259,38 @@ def test_even_a_service_in_an_unmapped_namespace_is_refused() -> None:
     assert isinstance(question, Refused)
 
 
+def test_what_the_client_sent_before_conversion_decides_nothing() -> None:
+    document = review(SERVING, requestKind={"group": "", "version": "v1", "kind": "ConfigMap"})
+    document["request"]["requestResource"] = {"group": "", "version": "v1", "resource": "configmaps"}
+    document["request"]["requestSubResource"] = "status"
+    assert request(ask(document)).subject.name == "ml-prod/Deployment/scorer"
+
+
+def test_an_older_group_of_the_same_kind_is_read_alike() -> None:
+    older = {**SERVING, "apiVersion": "extensions/v1beta1"}
+    assert request(ask(review(older))).facts.models == request(ask(review(SERVING))).facts.models
+
+
+def test_a_name_that_is_still_to_be_generated_is_not_needed() -> None:
+    metadata = {"generateName": "scorer-", "namespace": "ml-prod"}
+    question = ask(review({**SERVING, "metadata": metadata}, name=""))
+    assert request(question).subject.name == "ml-prod/Deployment/scorer-*"
+    assert isinstance(question, Governed)
+    assert question.remember is None
+
+
+def test_ephemeral_containers_as_servers_up_to_1_21_sent_them() -> None:
+    containers = [{"name": "e", "image": "busybox", "env": [{"name": "MODEL_URI", "value": "s3://b/m"}]}]
+    thing = {"apiVersion": "v1", "kind": "EphemeralContainers", "metadata": {"name": "p", "namespace": "ml-prod"}}
+    document = review(
+        {**thing, "ephemeralContainers": containers}, operation="UPDATE", subResource="ephemeralcontainers"
+    )
+    document["request"]["resource"] = {"group": "", "version": "v1", "resource": "pods"}
+    asked = request(ask(document))
+    assert [item.id for item in asked.facts.models or ()] == ["s3://b/m"]
+    assert [item.id for item in asked.facts.images or ()] == ["docker.io/library/busybox:latest"]
+
+
 def test_a_kind_that_the_object_contradicts_is_unclassified() -> None:
     document = review(SERVING)
     document["request"]["kind"] = {"group": "", "version": "v1", "kind": "ConfigMap"}
