@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from proctor.vocabulary.request import DecisionRequest
 from tests.adapters.kubernetes.doubles import Cluster, FakeDecider, decision, finding, understood
 from tests.contract.recorded.kubernetes.expected import EXPECTED, Judged
+from tests.live.server import ProctorServer, running
 
 FOLDER: Final = Path(__file__).parent / "recorded" / "kubernetes"
 HEADERS: Final = {
@@ -266,3 +268,25 @@ async def test_a_compressed_body_is_refused_and_not_unpacked() -> None:
     response = await cluster.post(packed, "/admit", **{**HEADERS, "content-encoding": "gzip"})
     assert (response.status_code, response.json()["kind"]) == (400, "Status")
     assert cluster.decider.asked == []
+
+
+# --- The whole server ------------------------------------------------------------------------------------------------
+
+
+def test_the_real_server_answers_every_recording(opa_binary: Path, state_dir: Path) -> None:
+    """Nobody is linked and nothing is registered, so whatever is judged is denied, by decisions that are on record."""
+    configuration = {"adapters": {"kubernetes": {"namespaces": {"ml-*": "prod"}}}}
+    with running(ProctorServer(state_dir, opa_binary, configuration)) as server:
+        for name, expected in EXPECTED.items():
+            status, answer = server.call("POST", "/v1/adapters/kubernetes/admit?timeout=30s", body(name))
+            reply = understood(httpx.Response(status, json=answer), document(name))
+            audit = reply["auditAnnotations"]
+            if isinstance(expected, str):
+                assert (reply["allowed"], audit["reason"]) == (expected in PASSED, expected), name
+                continue
+            assert (reply["allowed"], audit["outcome"], audit["reason"]) == (False, "deny", "non_compliant"), name
+            status, record = server.call("GET", f"/v1/decisions/{audit['decision-id']}")
+            if expected.dry_run:
+                assert status == 404, name
+            else:
+                assert (status, record["outcome"], record["point"]) == (200, "deny", "kubernetes-admission"), name

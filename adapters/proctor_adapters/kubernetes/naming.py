@@ -13,7 +13,7 @@ _SOURCE_ENDINGS: Final = (
     "modellocation", "hfrepo", "hfrepoid", "hfrepodraft", "hfmodelid", "modeldraft", "weightsuri", "weightsurl",
 )  # fmt: skip
 _SOURCES: Final = frozenset(
-    {"model", "models", "hfmodel", "hf", "hfr", "mu", "pretrainedmodel", "loramodules", "loraadapters",
+    {"model", "models", "hfmodel", "pretrainedmodel", "loramodules", "loraadapters",
      "speculativemodel", "draftmodel", "checkpointpath", "modelcheckpoint", "modelweights", "peftadapterid",
      "adapteruri", "llamaargmodel"}
 )  # fmt: skip
@@ -33,16 +33,14 @@ _SHORT: Final = frozenset({"hf", "hfr", "mu"})
 _IN_IMAGE: Final = ("path", "dir", "store", "repository")
 
 
-def modelish(normal: str) -> bool:
-    """Tell whether a name has anything to do with a model."""
-    return "model" in normal or normal in _SOURCES or normal.endswith(_SOURCE_ENDINGS)
+def modelish(normal: str, *, flag: bool = False) -> bool:
+    """Tell whether a name has anything to do with a model. `flag`: the name was given with dashes."""
+    return "model" in normal or source(normal, flag=flag)
 
 
 def source(normal: str, *, flag: bool = False) -> bool:
-    """Tell whether the value is where a model comes from. `flag`: the name was given with dashes."""
-    if normal in _SHORT:
-        return flag
-    return normal in _SOURCES or normal.endswith(_SOURCE_ENDINGS)
+    """Tell whether the value is where a model comes from."""
+    return normal in _SOURCES or normal.endswith(_SOURCE_ENDINGS) or (flag and normal in _SHORT)
 
 
 def label(normal: str) -> bool:

@@ -233,7 +233,7 @@ class ContainerSources:
             if normal not in naming.MANY:
                 break
         json_value = bool(values) and values[0].text.startswith(("{", "["))
-        if not (naming.modelish(normal) or naming.output(normal) or json_value):
+        if not (naming.modelish(normal, flag=True) or naming.output(normal) or json_value):
             # What follows may belong to the command line and not to the flag.
             return position - len(values)
         for one in values:
@@ -244,13 +244,14 @@ class ContainerSources:
         normal = plain(name)
         if normal in self._found.not_models:
             return
-        if not naming.modelish(normal):
+        flag = name.startswith("-")
+        if not naming.modelish(normal, flag=flag):
             if isinstance(value, str):
                 self._scan(value, place, written=naming.output(normal))
             elif value is not None:
                 self._found.unknown(place)
             return
-        source = naming.source(normal, flag=name.startswith("-"))
+        source = naming.source(normal, flag=flag)
         if value is None:  # it comes from a Secret, a ConfigMap or a field: nobody can see it here
             if source or not naming.label(normal):
                 self._found.unknown(place)

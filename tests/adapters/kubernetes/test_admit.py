@@ -15,7 +15,7 @@ from proctor.plugins import Services
 from proctor.vocabulary.canonical import MAX_BYTES, digest_bytes
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
-from proctor_adapters.kubernetes import gate
+from proctor_adapters.kubernetes import gate, models
 from proctor_adapters.kubernetes.configuration import KubernetesSettings
 from proctor_adapters.kubernetes.routes import _check, _check_body, time_budget
 from tests.adapters.kubernetes.doubles import (
@@ -162,7 +162,8 @@ async def test_only_without_any_uid_the_answer_is_400(allowing: Cluster, raw: by
     assert "AdmissionReview" in status["message"]
 
 
-async def test_over_the_limit_the_answer_is_a_denial_and_no_failed_call(allowing: Cluster) -> None:
+async def test_over_the_limit_the_answer_is_a_denial_and_no_failed_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "decode", None)  # what is over the limit costs next to nothing
     entry = {"on_engine_error": "defer", "until": "2099-01-01T00:00:00Z", "signed_by": "person:alice"}
     busy = Cluster(FakeDecider(decision()), over_limit=True, registrations={"core": entry})
     for path in ("/admit", "/admit/core"):

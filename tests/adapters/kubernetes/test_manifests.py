@@ -121,6 +121,8 @@ ORDINARY = {
             image: registry.example.org/search:1
             env:
               - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+              - {name: MU, value: "abc"}
+              - {name: HF, value: org/x}
               - {name: FEATURES, value: '{"new-checkout": true, "limit": 5}'}
               - {name: JAVA_OPTS, value: "-Xmx512m -XX:+UseG1GC -Dspring.profiles.active=prod"}
               - {name: DATABASE_URL, value: "postgresql://$(USER)@db/app"}
@@ -258,11 +260,21 @@ SERVING: dict[str, tuple[str, list[str]]] = {
           - {name: b, image: "a:1", command: [sh, -c, "cd /w && git clone https://huggingface.co/org/cloned"]}
           - {name: c, image: "a:1", command: [huggingface-cli, download, org/down, --revision, abc, --local-dir, /x]}
           - {name: d, image: "a:1", command: [sh, -c, "gsutil -m cp -r gs://b/model-7 /data"]}
+          - {name: g, image: "a:1", command: [sh, -c, "aws s3 cp s3://b/lines /models/$NAME"]}
+          - name: h
+            image: a:1
+            command: [sh, -c]
+            args:
+              - |
+                cd /tmp
+                aws s3 sync \\
+                  s3://b/more /models
           - {name: e, image: "a:1", command: [curl, -L, "https://huggingface.co/org/r/resolve/main/w.bin", -o, /w]}
           - {name: f, image: "a:1", command: [oras, pull, "ghcr.io/org/weights:1", -o, /models]}
         containers: [{name: c, image: "registry.example.org/s:1"}]
         """,
-        ["https://files.example.org/x.bin", "hf://org/cloned", "hf://org/down@abc", "gs://b/model-7", "hf://org/r@main",
+        ["https://files.example.org/x.bin", "s3://b/lines", "s3://b/more", "hf://org/cloned", "hf://org/down@abc",
+         "gs://b/model-7", "hf://org/r@main",
          "oci://ghcr.io/org/weights:1"],
     ),
     "inline python": (
