@@ -38,8 +38,17 @@ class LocalConnection(http.client.HTTPConnection):
 class ProctorServer:
     """One state directory and the server on it. `start` may be called again after `kill` and `stop`."""
 
-    def __init__(self, state_dir: Path, opa_binary: Path, configuration: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        opa_binary: Path,
+        configuration: Mapping[str, Any] | None = None,
+        *,
+        prelude: str = "",
+    ) -> None:
+        """`prelude` is Python that the server's process runs first: for faults that only come from inside."""
         self.state_dir = state_dir
+        self._prelude = prelude
         self.log = state_dir / "server.log"
         self._opa_binary = opa_binary
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,9 +87,10 @@ class ProctorServer:
 
     def launch(self) -> None:
         """Start the process and return at once."""
+        program = f"{self._prelude}\nfrom proctor.cli.main import main\nmain(['serve'])"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "proctor.cli", "serve"],
+                [sys.executable, "-P", "-c", program],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
@@ -88,9 +98,10 @@ class ProctorServer:
     def start(self) -> None:
         """Start the process and wait until it answers on its private socket."""
         self.launch()
-        wait_for(self._answers, START_LIMIT, lambda: f"the server does not come up:\n{self.tail()}")
+        wait_for(self.answers, START_LIMIT, lambda: f"the server does not come up:\n{self.tail()}")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it serves; fail the test when it has ended."""
         assert self.running, f"the server ended:\n{self.tail()}"
         try:
             record = json.loads((self.state_dir / "run" / "server.json").read_text(encoding="utf-8"))

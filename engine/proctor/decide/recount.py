@@ -4,7 +4,7 @@ A difference is an error, whoever is wrong: OPA, the bundle, the socket's other 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from proctor.errors import OpaError
@@ -29,7 +29,7 @@ def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selecti
         _expect(verdict.outcome is Outcome.ERROR, f"problems, yet the outcome is {verdict.outcome}")
         return
     _expect(set(verdict.rules) == set(selection.codes), "the rules that were judged are not those that were selected")
-    _counts(verdict, index)
+    _counts(verdict, document["facts"], index)
     for finding in verdict.findings:
         _effect(finding, verdict, document, index)
     _expect(verdict.outcome is _outcome(verdict), f"the findings do not lead to the outcome {verdict.outcome}")
@@ -40,7 +40,7 @@ def _expect(holds: bool, found: str) -> None:
         raise OpaError("counting the verdict again", found, "Report it with the decision id", Reason.VERDICT_MISMATCH)
 
 
-def _counts(verdict: Verdict, index: Index) -> None:
+def _counts(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
     per_rule = Counter(finding.rule for finding in verdict.findings)
     places = {(finding.rule, tuple(finding.at)) for finding in verdict.findings}
     _expect(len(places) == len(verdict.findings), "one rule has two findings at one place")
@@ -49,6 +49,38 @@ def _counts(verdict: Verdict, index: Index) -> None:
         found = per_rule.get(code, 0)
         _expect(count.places == count.compliant + count.exempt + found, f"{code}: places are missing")
         _expect(count.places > 0 or bool(index.rules[code]["may_be_empty"]), f"{code}: looked at no place")
+    _looked_everywhere(verdict, facts, index)
+
+
+def _looked_everywhere(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
+    """Hold the places of each rule against the items that were sent: a rule that skipped one proved nothing of it."""
+    scopes: dict[str, frozenset[tuple[str | int, ...]]] = {}
+    reported: dict[str, list[tuple[str | int, ...]]] = {}
+    for finding in verdict.findings:
+        reported.setdefault(finding.rule, []).append(tuple(finding.at))
+    for code, count in verdict.rules.items():
+        scope = index.rules[code]["scope"]
+        if scope not in scopes:
+            scopes[scope] = _items(index.document["scopes"][scope], facts)
+        found = reported.get(code, [])
+        # A list that can't be used is one place, named by its path, and then no item is looked at.
+        lists = [place for place in found if place and isinstance(place[-1], str)]
+        sent = len(lists) or len(scopes[scope])
+        _expect(count.places == sent, f"{code}: looked at {count.places} places, {sent} were sent")
+        _expect(bool(lists) or scopes[scope].issuperset(found), f"{code}: a finding at a place that was not sent")
+
+
+def _items(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
+    """Return the places of a scope as `lib.places` enumerates them: paths of alternating list names and indices."""
+    found: dict[tuple[str | int, ...], Any] = {(): facts}
+    for level in levels:
+        found = {
+            (*path, level, position): item
+            for path, parent in found.items()
+            if isinstance(parent, Mapping) and isinstance(parent.get(level), list)
+            for position, item in enumerate(parent[level])
+        }
+    return frozenset(found)
 
 
 def _outcome(verdict: Verdict) -> Outcome:

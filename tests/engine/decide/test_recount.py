@@ -51,15 +51,21 @@ def verdict(outcome: str, findings: list[dict[str, Any]], rules: dict[str, Any])
     }
 
 
-def check(raw: dict[str, Any], index: Index) -> None:
+def check(raw: dict[str, Any], index: Index, models: int | None = None) -> None:
+    """Check against an input with as many models; by default, with as many as the verdict's first rule looked at."""
+    if models is None:
+        models = next((counts["places"] for counts in raw["rules"].values()), 1)
     selection = index.selection("deployment", "deployment", "deploy")
     assert selection is not None
-    recount(Verdict.model_validate(raw), DOCUMENT, index, selection)
+    facts = {"models": [{"id": f"m{number}"} for number in range(models)]}
+    recount(Verdict.model_validate(raw), DOCUMENT | {"facts": facts}, index, selection)
 
 
-def refused(raw: dict[str, Any], index: Index, reason: Reason = Reason.VERDICT_MISMATCH) -> str:
+def refused(
+    raw: dict[str, Any], index: Index, reason: Reason = Reason.VERDICT_MISMATCH, models: int | None = None
+) -> str:
     with pytest.raises(OpaError) as caught:
-        check(raw, index)
+        check(raw, index, models)
     assert caught.value.reason is reason
     return str(caught.value)
 
@@ -146,6 +152,44 @@ def test_missing_evidence_is_never_asked_about() -> None:
 def test_an_approval_must_have_been_sent() -> None:
     lie = finding("deployment.asking", "approved", by="a1")
     refused(verdict("allow", [lie], {"deployment.asking": (1, 0, 0)}), make_index(ASKING))
+
+
+@pytest.mark.parametrize("models", [0, 1, 3, 1000])
+def test_every_item_that_was_sent_was_looked_at_and_no_other(models: int) -> None:
+    raw = verdict("allow", [], {"deployment.hard": (2, 2, 0)})
+    check(raw, make_index(HARD), models=2)
+    assert f"looked at 2 places, {models} were sent" in refused(raw, make_index(HARD), models=models)
+
+
+def test_a_rule_that_may_look_at_nothing_looks_at_what_there_is() -> None:
+    refused(verdict("allow", [], {"deployment.empty_ok": (0, 0, 0)}), make_index(EMPTY_OK), models=1)
+
+
+def test_items_of_items_are_looked_at_one_by_one() -> None:
+    nested = rule("deployment.hard", for_each="models/*/columns/*", item_id=["id", "name"])
+    facts = {"models": [{"columns": [{}, {}]}, {"columns": [{}]}, {"columns": None}, {}]}
+    index = make_index(nested)
+    selection = index.selection("deployment", "deployment", "deploy")
+    assert selection is not None
+    for looked_at in range(6):
+        found = Verdict.model_validate(verdict("allow", [], {"deployment.hard": (looked_at, looked_at, 0)}))
+        if looked_at == 3:
+            recount(found, DOCUMENT | {"facts": facts}, index, selection)
+            continue
+        with pytest.raises(OpaError):
+            recount(found, DOCUMENT | {"facts": facts}, index, selection)
+
+
+def test_an_unusable_list_is_one_place_whatever_it_holds() -> None:
+    unusable = finding("deployment.hard", "deny", status="not_evaluable", at=["models"])
+    check(verdict("deny", [unusable], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=7)
+    refused(verdict("deny", [unusable], {"deployment.hard": (2, 1, 0)}), make_index(HARD), models=2)
+
+
+@pytest.mark.parametrize("place", [["models", 1], ["models", -1], ["images", 0], [], ["models", 0, "columns", 0]])
+def test_a_finding_is_at_a_place_that_was_sent(place: list[Any]) -> None:
+    lie = finding("deployment.hard", "deny", at=place)
+    refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=1)
 
 
 def test_one_place_has_one_finding() -> None:
