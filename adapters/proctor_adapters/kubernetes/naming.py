@@ -14,7 +14,7 @@ _SOURCE_ENDINGS: Final = (
 )  # fmt: skip
 _SOURCES: Final = frozenset(
     {"model", "models", "hfmodel", "pretrainedmodel", "loramodules", "loraadapters",
-     "speculativemodel", "draftmodel", "checkpointpath", "modelcheckpoint", "modelweights", "peftadapterid",
+     "speculativemodel", "draftmodel", "modelcheckpoint", "modelweights", "peftadapterid",
      "adapteruri", "llamaargmodel"}
 )  # fmt: skip
 _LABEL_ENDINGS: Final = (
@@ -30,6 +30,7 @@ MANY: Final = frozenset({"models", "loramodules", "loraadapters"})
 """Flags that take several values."""
 _SHORT: Final = frozenset({"hf", "hfr", "mu"})
 """llama.cpp's flags. As the name of anything else these letters mean nothing."""
+_FOLDERS: Final = ("models", "modelfolder", "modelsfolder", "modelfile")
 _IN_IMAGE: Final = ("path", "dir", "store", "repository")
 
 
@@ -51,6 +52,16 @@ def label(normal: str) -> bool:
 def output(normal: str) -> bool:
     """Tell whether the value is where something is written to: a bucket named `models` is then no model."""
     return _OUTPUT.search(normal) is not None
+
+
+def named(normal: str) -> bool:
+    """Tell whether a value in the form `ORG/REPO` is a model of Hugging Face's hub: `MODEL_NAME`, `EMBEDDING_MODEL`."""
+    return normal.endswith(("modelname", "model"))
+
+
+def folder(normal: str) -> bool:
+    """Tell whether the value, if it is a path, is where models lie, such as `OLLAMA_MODELS`."""
+    return normal.endswith(_FOLDERS)
 
 
 def command_line(normal: str) -> bool:

@@ -214,7 +214,9 @@ class ContainerSources:
         """Read `-m`: MLflow's and llama.cpp's model, Python's module, or anything at all of another program."""
         module = words.PYTHON.search(before) is not None
         if (known and not module) or _URI.match(self._expanded(following.text) or ""):
-            self._source("model", following.text, following.place)
+            # A name without a scheme is a path to MLflow and to llama.cpp, and never a repository.
+            path = following.text[0] not in "/.~$" and not _URI.match(following.text)
+            self._source("model", f"./{following.text}" if path else following.text, following.place)
         else:
             self._scan(following.text, following.place)
 
@@ -271,7 +273,9 @@ class ContainerSources:
         elif programs.MODEL_URI.search(expanded):
             self._scan(expanded, place)
         elif not self._says_nothing(normal, expanded, served=served):
-            if normal.endswith("modelname") and "/" in expanded and _REPOSITORY.fullmatch(expanded):
+            if naming.folder(normal) and expanded.startswith("/"):
+                self.local.append(LocalPath(expanded, place, self._role))
+            elif naming.named(normal) and "/" in expanded and _REPOSITORY.fullmatch(expanded):
                 self._source(normal, expanded, place)
             else:
                 self._found.unknown(place)

@@ -4,6 +4,7 @@ An image volume is always both an image and a model: nothing in the object says 
 volumes were made for (KServe's `oci+native://`), and taking it for one can only refuse too much.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,8 +24,11 @@ _MODEL_FOLDERS: Final = (
     "/mnt/pvc",
     "/model-repository",
     "/mnt/lora",
+    "/root/.ollama",
 )
-"""Where serving images look for models when nobody tells them: KServe, Triton, TorchServe, SageMaker."""
+"""Where serving images look for models when nobody tells them: KServe, Triton, TorchServe, SageMaker, Ollama."""
+_CACHE = re.compile(r"/(?:\.cache|hf|huggingface|transformers)(?:[-_.]?cache)?(?:/|$)|[-_/]cache$")
+"""Mount points of download caches: what is in them has been named elsewhere."""
 _READ_ONLY_KINDS: Final = frozenset({"image", "configMap", "secret", "projected", "downwardAPI"})
 """Volumes that the kubelet mounts read-only whatever the mount says."""
 _MODEL_CONTAINERS: Final = frozenset({"modelcar", "modelcar-init"})
@@ -195,9 +199,9 @@ class PodReader:
         named = [one for one in local if _within(one.path, point) or _within(point, one.path)]
         usual = any(_within(point, folder) for folder in _MODEL_FOLDERS)
         # Scratch space and configuration are mounted above or beside models every day; storage that lasts is not.
+        named_so = "model" in f"{name}{point}{volume.telling}".lower() and not _CACHE.search(point)
         telling = volume.kind not in {"emptyDir", *_READ_ONLY_KINDS} and (
-            "model" in f"{name}{point}{volume.telling}".lower()
-            or any(_within(folder, point) for folder in _MODEL_FOLDERS)
+            named_so or any(_within(folder, point) for folder in _MODEL_FOLDERS)
         )
         if not (named or usual or telling or volume.kind == "image"):
             return

@@ -136,6 +136,17 @@ ORDINARY = {
             args: [clone, --depth, "1", "https://github.com/example/dags.git", /dags]
         containers: [{name: c, image: "docker.io/apache/airflow:2.10.5", args: [bash, -c, "exec airflow scheduler"]}]
         """,
+    "stream processor": """
+        containers:
+          - name: c
+            image: docker.io/library/flink:1.20
+            env: [{name: CHECKPOINT_PATH, value: "s3://streams/checkpoints"}]
+        """,
+    "model in the image": """
+        containers:
+          - {name: a, image: "ghcr.io/mlflow/mlflow:v3.5.0", command: [mlflow, models, serve, -m, models/risk_router]}
+          - {name: b, image: "docker.io/ollama/ollama:0.13", env: [{name: OLLAMA_MODELS, value: /opt/models}]}
+        """,
     "hub datasets": """
         containers:
           - name: c
@@ -295,6 +306,37 @@ SERVING: dict[str, tuple[str, list[str]]] = {
             env: [{name: WHICH, value: "s3://b/w"}]
         """,
         ["hf://org/one", "models:/fraud/7", "hf://org/two", "s3://b/w"],
+    ),
+    "download cache": (
+        """
+        containers:
+          - name: c
+            image: docker.io/vllm/vllm-openai:v0.11
+            command: [sh, -c, "vllm serve $INFERENCE_MODEL --dtype float16"]
+            env: [{name: INFERENCE_MODEL, value: org/m}]
+            volumeMounts: [{name: cache, mountPath: /root/.cache/huggingface}]
+        volumes: [{name: cache, persistentVolumeClaim: {claimName: vllm-models}}]
+        """,
+        ["hf://org/m"],
+    ),
+    "ollama on a claim": (
+        """
+        containers:
+          - {name: c, image: "docker.io/ollama/ollama:0.13", volumeMounts: [{name: v, mountPath: /root/.ollama}]}
+        volumes: [{name: v, persistentVolumeClaim: {claimName: ollama}}]
+        """,
+        ["pvc://ml-prod/ollama"],
+    ),
+    "folder on a claim": (
+        """
+        containers:
+          - name: c
+            image: docker.io/ollama/ollama:0.13
+            env: [{name: OLLAMA_MODELS, value: /data/weights}]
+            volumeMounts: [{name: v, mountPath: /data, readOnly: true}]
+        volumes: [{name: v, persistentVolumeClaim: {claimName: shared}}]
+        """,
+        ["pvc://ml-prod/shared/weights"],
     ),
     "argument without a name": (
         """
