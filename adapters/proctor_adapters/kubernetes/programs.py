@@ -11,7 +11,7 @@ from typing import Final
 
 _END: Final = r"[^\s\"'`;,|&<>()\[\]{}\\]+"
 MODEL_URI: Final = re.compile(
-    rf"(?<![A-Za-z0-9])(?:(?:models|runs|mlflow-artifacts):/|hf://(?!datasets/|spaces/)|oci\+native://){_END}"
+    rf"(?<![A-Za-z0-9])(?:(?:models|runs|mlflow-artifacts):/|hf://(?!datasets/|spaces/)|oci\+(?:native|fetch)://){_END}"
 )
 """Forms that mean a model wherever they stand, even inside a script. `hf://datasets/` is huggingface_hub's form of a
 dataset; `oci://` alone is no such form, because Helm charts have it too."""

@@ -4,7 +4,6 @@ An image volume is always both an image and a model: nothing in the object says 
 volumes were made for (KServe's `oci+native://`), and taking it for one can only refuse too much.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,8 +26,6 @@ _MODEL_FOLDERS: Final = (
     "/root/.ollama",
 )
 """Where serving images look for models when nobody tells them: KServe, Triton, TorchServe, SageMaker, Ollama."""
-_CACHE = re.compile(r"/(?:\.cache|hf|huggingface|transformers)(?:[-_.]?cache)?(?:/|$)|[-_/]cache$")
-"""Mount points of download caches: what is in them has been named elsewhere."""
 _READ_ONLY_KINDS: Final = frozenset({"image", "configMap", "secret", "projected", "downwardAPI"})
 """Volumes that the kubelet mounts read-only whatever the mount says."""
 _MODEL_CONTAINERS: Final = frozenset({"modelcar", "modelcar-init"})
@@ -72,6 +69,17 @@ class _Volume:
     """Everything that the volume says of its content, in lower case: names of claims, paths, buckets."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is known of the container whose mounts are read."""
+
+    local: list[LocalPath]
+    shows: bool
+    """It says where its model comes from."""
+    filler: bool
+    """It is an init container, done before the others start."""
+
+
 class PodReader:
     """Reads one PodSpec, or a part of another kind that has its shape."""
 
@@ -86,6 +94,8 @@ class PodReader:
         self._volumes: dict[str, _Volume] = {}
         self._filled = False
         """True when an init container was seen to fetch a model."""
+        self._opaque: set[str] = set()
+        """Volumes that an init container has where models lie, without showing what it puts there."""
 
     def read(self, *, complete: bool) -> None:
         """Note everything. `complete`: the object is meant to run as it stands, so containers and images must be."""
@@ -134,9 +144,11 @@ class PodReader:
             and not limited(self._spec.get("resources"))
         ):
             self._found.unlimited_container(path)
+        before = self._found.sightings
         local = ContainerSources(container, path, self._found, self._role).read()
         filler = list_name == "initContainers" and container.get("restartPolicy") != "Always"
-        self._read_mounts(container, path, local, filler=filler)
+        shows = self._found.sightings > before or bool(local)
+        self._read_mounts(container, path, _Reading(local, shows=shows, filler=filler))
 
     def _read_volumes(self) -> None:
         path = below(self._path, "volumes")
@@ -173,7 +185,7 @@ class PodReader:
         kind = next((key for key in volume if key != "name"), "unknown")
         return _Volume(kind, read_only=kind in _READ_ONLY_KINDS, telling=_texts(volume.get(kind)))
 
-    def _read_mounts(self, container: Mapping[str, Any], path: str, local: list[LocalPath], *, filler: bool) -> None:
+    def _read_mounts(self, container: Mapping[str, Any], path: str, reading: _Reading) -> None:
         mounts = container.get("volumeMounts")
         path = below(path, "volumeMounts")
         if mounts is None:
@@ -188,33 +200,43 @@ class PodReader:
                 and isinstance(mount.get("mountPath"), str)
                 and isinstance(mount.get("name"), str)
             ):
-                self._read_mount(mount, place, local, filler=filler)
+                self._read_mount(mount, place, reading)
             else:
                 self._found.unknown(place)
 
-    def _read_mount(self, mount: Mapping[str, Any], place: str, local: list[LocalPath], *, filler: bool) -> None:
+    def _read_mount(self, mount: Mapping[str, Any], place: str, reading: _Reading) -> None:
         point, name = _folder(mount["mountPath"]), mount["name"]
         missing = _Volume("persistentVolumeClaim", name) if name in self._templates else _Volume("missing")
         volume = self._volumes.get(name, missing)
-        named = [one for one in local if _within(one.path, point) or _within(point, one.path)]
+        named = [one for one in reading.local if _within(one.path, point) or _within(point, one.path)]
         usual = any(_within(point, folder) for folder in _MODEL_FOLDERS)
         # Scratch space and configuration are mounted above or beside models every day; storage that lasts is not.
-        named_so = "model" in f"{name}{point}{volume.telling}".lower() and not _CACHE.search(point)
+        named_so = "model" in f"{name}{point}{volume.telling}".lower()
         telling = volume.kind not in {"emptyDir", *_READ_ONLY_KINDS} and (
             named_so or any(_within(folder, point) for folder in _MODEL_FOLDERS)
         )
         if not (named or usual or telling or volume.kind == "image"):
             return
-        fills = filler and volume.kind == "emptyDir"
+        if volume.kind == "emptyDir" and self._scratch(name, reading, named=bool(named), telling=usual or named_so):
+            return
+        fills = reading.filler and volume.kind == "emptyDir"
         if not (mount.get("readOnly") is True or volume.read_only or fills):
             self._found.writable_mount(place)
         if volume.kind == "persistentVolumeClaim":
             self._claim(volume, mount, place, point, named)
         elif volume.kind == "emptyDir":
-            if not filler and not self._filled:
+            if not reading.filler and (not self._filled or name in self._opaque):
                 self._found.unknown(place)
         elif volume.kind != "image":
             self._found.unknown(place)
+
+    def _scratch(self, name: str, reading: _Reading, *, named: bool, telling: bool) -> bool:
+        """Tell whether an emptyDir is a cache: its container names a model, and not one that it expects in there."""
+        if reading.filler:
+            if telling and not reading.shows:
+                self._opaque.add(name)
+            return False
+        return reading.shows and not named and not self._filled and name not in self._opaque
 
     def _claim(self, volume: _Volume, mount: Mapping[str, Any], place: str, point: str, named: list[LocalPath]) -> None:
         """Note the model on a claim: the named folder of it where an argument names one, else what is mounted."""

@@ -344,7 +344,7 @@ def test_inference_service_on_every_path(document: dict[str, Any], expected: dic
     assert found.unclassified == []
 
 
-@pytest.mark.parametrize("scheme", ["oci", "oci+native"])
+@pytest.mark.parametrize("scheme", ["oci", "oci+native", "oci+fetch"])
 def test_an_oci_model_is_also_an_image(scheme: str) -> None:
     found = read(inference_service({"model": {"storageUri": f"{scheme}://reg.example/m@{DIGEST}"}}))
     assert list(found.models) == [f"oci://reg.example/m@{DIGEST}"]

@@ -314,10 +314,21 @@ SERVING: dict[str, tuple[str, list[str]]] = {
             image: docker.io/vllm/vllm-openai:v0.11
             command: [sh, -c, "vllm serve $INFERENCE_MODEL --dtype float16"]
             env: [{name: INFERENCE_MODEL, value: org/m}]
+            volumeMounts: [{name: cache, mountPath: /models}]
+        volumes: [{name: cache, emptyDir: {}}]
+        """,
+        ["hf://org/m"],
+    ),
+    "download cache that lasts": (
+        """
+        containers:
+          - name: c
+            image: docker.io/vllm/vllm-openai:v0.11
+            args: [--model, org/m]
             volumeMounts: [{name: cache, mountPath: /root/.cache/huggingface}]
         volumes: [{name: cache, persistentVolumeClaim: {claimName: vllm-models}}]
         """,
-        ["hf://org/m"],
+        ["hf://org/m", "pvc://ml-prod/vllm-models"],
     ),
     "ollama on a claim": (
         """
@@ -388,6 +399,23 @@ UNSEEN = {
         """,
     "containers[0].command[2]": """
         containers: [{name: c, image: "a:1", command: [python, -c, "load_model(sys.argv[1])"]}]
+        """,
+    "containers[0].volumeMounts[1]": """
+        initContainers: [{name: i, image: "a:1", command: [fill], volumeMounts: [{name: v, mountPath: /mnt/models}]}]
+        containers:
+          - name: c
+            image: a:1
+            args: [--model, org/m]
+            volumeMounts: [{name: x, mountPath: /x}, {name: v, mountPath: /mnt/models, readOnly: true}]
+        volumes: [{name: v, emptyDir: {}}, {name: x, emptyDir: {}}]
+        """,
+    "containers[0].volumeMounts[2]": """
+        containers:
+          - name: c
+            image: a:1
+            args: [--model, /work/m]
+            volumeMounts: [{name: x, mountPath: /x}, {name: y, mountPath: /y}, {name: v, mountPath: /work}]
+        volumes: [{name: v, emptyDir: {}}, {name: x, emptyDir: {}}, {name: y, emptyDir: {}}]
         """,
     "containers[0].volumeMounts[0]": """
         containers: [{name: c, image: "a:1", volumeMounts: [{name: v, mountPath: /data}]}]
