@@ -97,6 +97,25 @@ async def test_a_recorded_review(name: str, answer: Any) -> None:
     assert bool(cluster.deployments.kept) <= (answer.allowed and not expected.dry_run)
 
 
+async def test_what_can_change_under_its_name_is_marked_so() -> None:
+    mutable: dict[str, bool] = {}
+    for name in JUDGED:
+        cluster = Cluster(FakeDecider(DENY))
+        await replay(cluster, name)
+        facts = cluster.decider.asked[0][0].facts
+        mutable |= {item.id: item.reference.mutable for item in facts.models or () if item.reference}
+        mutable |= {item.id: not item.reference.pinned for item in facts.images or () if item.reference}
+    assert sorted(name for name, can_change in mutable.items() if not can_change) == sorted(
+        [
+            "hf://Qwen/Qwen2.5-7B-Instruct@a09a35458c702b33eeacc393d103063234e8bc28",
+            "hf://meta-llama/Llama-3.1-8B@0e9e39f249a16976918f6564b8830bc894c89659",
+            *(f"models:/fraud/{version}" for version in (7, 8, 9)),
+            *(name for name in mutable if "@sha256:" in name),
+        ]
+    )
+    assert {"models:/fraud@champion", "s3://models/fraud/7", "hf://BAAI/bge-large-en-v1.5"} <= mutable.keys()
+
+
 @pytest.mark.parametrize(("scale", "before"), SCALES.items())
 async def test_a_recorded_scale_is_judged_on_what_was_recorded_before_it(scale: str, before: str) -> None:
     cluster = Cluster(FakeDecider(decision()))

@@ -215,7 +215,7 @@ class ContainerSources:
         module = words.PYTHON.search(before) is not None
         if (known and not module) or _URI.match(self._expanded(following.text) or ""):
             # A name without a scheme is a path to MLflow and to llama.cpp, and never a repository.
-            path = following.text[0] not in "/.~$" and not _URI.match(following.text)
+            path = re.match(r"[^/.~$]", following.text) and not _URI.match(following.text)
             self._source("model", f"./{following.text}" if path else following.text, following.place)
         else:
             self._scan(following.text, following.place)

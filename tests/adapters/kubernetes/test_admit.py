@@ -252,6 +252,13 @@ async def test_warnings_show_what_did_not_block() -> None:
     assert reply["warnings"][1].startswith("would deny: [deployment.b] long?long")
 
 
+async def test_the_worst_comes_first() -> None:
+    findings = [finding(f"deployment.{name}", severity=name) for name in ("low", "high", "critical", "medium")]
+    reply = await Cluster(FakeDecider(decision("deny", "non_compliant", findings=findings))).admit(review(SERVING))
+    rules = [line.partition("]")[0] for line in reply["status"]["message"].splitlines()[:-1]]
+    assert rules == ["[deployment.critical", "[deployment.high", "[deployment.medium", "[deployment.low"]
+
+
 async def test_many_findings_fit_into_one_message() -> None:
     findings = [finding(f"deployment.rule_{n}", message="ä" * 500, item=[]) for n in range(50)]
     reply = await Cluster(FakeDecider(decision("deny", "non_compliant", findings=findings))).admit(review(SERVING))
