@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from proctor.cli.app import command as command_tree
 from proctor_adapters.kubernetes import gate, kserve, routes, translate, workloads
 from proctor_adapters.kubernetes.configuration import KubernetesSettings
 from proctor_adapters.kubernetes.extract import CLAIMS, extract
@@ -191,3 +192,13 @@ def test_the_rule_that_points_here_is_named() -> None:
     rule = Path(__file__).parents[3] / "rego/governance/rules/deployment/workload_classified/workload_classified.rego"
     assert "docs/kubernetes.md" in rule.read_text(encoding="utf-8")
     assert "deployment.workload_classified" in PAGE
+
+
+def test_every_command_on_the_page_exists() -> None:
+    commands = re.findall(r"\bproctor ((?:check|principal|decisions|model)(?: [a-z]+)?)", PAGE)
+    assert set(commands) >= {"check deployment", "principal add", "principal link", "decisions show"}
+    for command in set(commands):
+        found: Any = command_tree()
+        for word in command.split():
+            assert word in found.commands, command
+            found = found.commands[word]
