@@ -67,7 +67,11 @@ def _looked_everywhere(verdict: Verdict, facts: Mapping[str, Any], index: Index)
         lists = [place for place in found if place and isinstance(place[-1], str)]
         sent = len(lists) or len(scopes[scope])
         _expect(count.places == sent, f"{code}: looked at {count.places} places, {sent} were sent")
-        _expect(bool(lists) or scopes[scope].issuperset(found), f"{code}: a finding at a place that was not sent")
+        known = _lists(index.document["scopes"][scope], facts) if lists else scopes[scope]
+        _expect(known.issuperset(found), f"{code}: a finding at a place that was not sent")
+    for finding in verdict.findings:
+        named = _identity(index.rules[finding.rule]["item_id"], tuple(finding.at), facts)
+        _expect(finding.item == named, f"{finding.rule}: a finding names {finding.item}, where {named} stands")
 
 
 def _items(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
@@ -81,6 +85,24 @@ def _items(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[s
             for position, item in enumerate(parent[level])
         }
     return frozenset(found)
+
+
+def _lists(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
+    """Return the paths of the lists that a scope walks: `models`, or `datasets` and the `columns` of each of them."""
+    return frozenset((*place, level) for depth, level in enumerate(levels) for place in _items(levels[:depth], facts))
+
+
+def _identity(fields: Sequence[str], place: Sequence[str | int], facts: Mapping[str, Any]) -> list[str]:
+    """Return the identity of a place as `lib.places` has it: one id for each level, nothing where one is missing."""
+    found: list[str] = []
+    item: Any = facts
+    for level, position, field in zip(place[::2], place[1::2], fields, strict=False):
+        item = item[level][position]
+        name = item.get(field) if isinstance(item, Mapping) else None
+        if not isinstance(name, str) or name == "":
+            return []
+        found.append(name)
+    return found if len(found) == len(fields) else []
 
 
 def _outcome(verdict: Verdict) -> Outcome:
@@ -104,16 +126,25 @@ def _effect(finding: VerdictFinding, verdict: Verdict, document: Mapping[str, An
     elif finding.effect is Effect.WAIVED:
         _expect(finding.status is Status.FAIL and rule["waivable"] is not False, f"{finding.rule} can't be waived here")
         _expect(_sent(finding, document, "waivers"), f"{finding.rule} rests on a waiver that was not in the input")
+        _expect(_only_one(finding, document["facts"], index), f"{finding.rule}: {finding.item} names several items")
         wanted = {Effect.WAIVED}
     elif finding.effect is Effect.APPROVED:
         _expect(finding.status is Status.FAIL and bool(rule["approvable"]), f"{finding.rule} can't be approved here")
         _expect(_sent(finding, document, "approvals"), f"{finding.rule} rests on an approval that was not in the input")
+        _expect(_only_one(finding, document["facts"], index), f"{finding.rule}: {finding.item} names several items")
         wanted = {Effect.APPROVED}
     elif finding.status is Status.FAIL and rule["approvable"]:
         wanted = {Effect.ASK}
     else:
         wanted = {Effect.DENY}
     _expect(finding.effect in wanted, f"{finding.rule}: effect {finding.effect} where {wanted.pop()} follows")
+
+
+def _only_one(finding: VerdictFinding, facts: Mapping[str, Any], index: Index) -> bool:
+    """Tell whether no other place carries the identity by which an exception names its item."""
+    rule = index.rules[finding.rule]
+    places = _items(index.document["scopes"][rule["scope"]], facts)
+    return sum(_identity(rule["item_id"], place, facts) == finding.item for place in places) == 1
 
 
 def _comparable(timestamp: str) -> str:

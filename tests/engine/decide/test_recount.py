@@ -22,7 +22,7 @@ DOCUMENT: dict[str, Any] = {
     "environment": "prod",
     "point": "ci",
     "context": {"now": "2026-01-01T00:00:00.000000Z", "effective_at": "2026-01-01T00:00:00.000000Z"},
-    "waivers": [{"id": "w1", "rule": "deployment.waivable", "item": ["m"]}],
+    "waivers": [{"id": "w1", "rule": "deployment.waivable", "item": ["m0"]}],
     "approvals": [],
 }
 
@@ -31,7 +31,7 @@ def finding(code: str, effect: str, status: str = "fail", **more: Any) -> dict[s
     return {
         "rule": code,
         "at": ["models", 0],
-        "item": ["m"],
+        "item": ["m0"],
         "status": status,
         "effect": effect,
         "why": [],
@@ -51,21 +51,25 @@ def verdict(outcome: str, findings: list[dict[str, Any]], rules: dict[str, Any])
     }
 
 
-def check(raw: dict[str, Any], index: Index, models: int | None = None) -> None:
+def check(raw: dict[str, Any], index: Index, models: int | None = None, facts: list[Any] | None = None) -> None:
     """Check against an input with as many models; by default, with as many as the verdict's first rule looked at."""
     if models is None:
         models = next((counts["places"] for counts in raw["rules"].values()), 1)
     selection = index.selection("deployment", "deployment", "deploy")
     assert selection is not None
-    facts = {"models": [{"id": f"m{number}"} for number in range(models)]}
-    recount(Verdict.model_validate(raw), DOCUMENT | {"facts": facts}, index, selection)
+    sent = {"models": facts or [{"id": f"m{number}"} for number in range(models)]}
+    recount(Verdict.model_validate(raw), DOCUMENT | {"facts": sent}, index, selection)
 
 
 def refused(
-    raw: dict[str, Any], index: Index, reason: Reason = Reason.VERDICT_MISMATCH, models: int | None = None
+    raw: dict[str, Any],
+    index: Index,
+    reason: Reason = Reason.VERDICT_MISMATCH,
+    models: int | None = None,
+    facts: list[Any] | None = None,
 ) -> str:
     with pytest.raises(OpaError) as caught:
-        check(raw, index, models)
+        check(raw, index, models, facts)
     assert caught.value.reason is reason
     return str(caught.value)
 
@@ -181,15 +185,49 @@ def test_items_of_items_are_looked_at_one_by_one() -> None:
 
 
 def test_an_unusable_list_is_one_place_whatever_it_holds() -> None:
-    unusable = finding("deployment.hard", "deny", status="not_evaluable", at=["models"])
+    unusable = finding("deployment.hard", "deny", status="not_evaluable", at=["models"], item=[])
     check(verdict("deny", [unusable], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=7)
     refused(verdict("deny", [unusable], {"deployment.hard": (2, 1, 0)}), make_index(HARD), models=2)
+
+
+@pytest.mark.parametrize("place", [["images"], ["models", "x"], ["models", 0, "columns"], ["x"]])
+def test_only_a_list_that_the_rule_walks_can_be_unusable(place: list[Any]) -> None:
+    lie = finding("deployment.hard", "deny", status="not_evaluable", at=place, item=[])
+    refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=2)
 
 
 @pytest.mark.parametrize("place", [["models", 1], ["models", -1], ["images", 0], [], ["models", 0, "columns", 0]])
 def test_a_finding_is_at_a_place_that_was_sent(place: list[Any]) -> None:
     lie = finding("deployment.hard", "deny", at=place)
     refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=1)
+
+
+@pytest.mark.parametrize("item", [[], ["m1"], ["m0", "m0"], [""]])
+def test_a_finding_names_the_item_that_stands_at_its_place(item: list[str]) -> None:
+    lie = finding("deployment.hard", "deny", item=item)
+    assert "where ['m0'] stands" in refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD))
+
+
+@pytest.mark.parametrize("name", [None, "", 5, ...])
+def test_a_place_without_identity_has_no_name(name: Any) -> None:
+    model = {} if name is ... else {"id": name}
+    for item in ([], ["m0"]):
+        raw = verdict("deny", [finding("deployment.hard", "deny", item=item)], {"deployment.hard": (1, 0, 0)})
+        if not item:
+            check(raw, make_index(HARD), facts=[model])
+        else:
+            refused(raw, make_index(HARD), facts=[model])
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_an_exception_needs_an_identity_that_only_one_place_carries(others: int) -> None:
+    models = [{"id": "m0"}, *[{"id": "m0"}] * others]
+    waived = finding("deployment.waivable", "waived", by="w1")
+    raw = verdict("allow", [waived], {"deployment.waivable": (1 + others, others, 0)})
+    if others:
+        assert "names several items" in refused(raw, make_index(WAIVABLE), facts=models)
+    else:
+        check(raw, make_index(WAIVABLE), facts=models)
 
 
 def test_one_place_has_one_finding() -> None:
