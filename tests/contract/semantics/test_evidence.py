@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proctor.errors import EngineError
 from proctor.evidence.gather import Providers
 from proctor.plugins import FactGroup, Question
 from proctor.vocabulary.principal import Actor, PrincipalKind
@@ -267,6 +268,20 @@ async def test_row_25_a_group_from_a_provider_is_the_providers_alone() -> None:
     assert failures == []
     risk = found["models"][0]["risk"]
     assert {name for name in risk if name != "evidence"} == {"data_class"}
+
+
+async def test_row_25_a_provider_gives_its_own_groups_and_no_others() -> None:
+    """Or a plug-in for one thing could answer for another, in the place and with the name of nobody's provider."""
+    facts: dict[str, Any] = {"models": [{"id": "m"}]}
+    question = Question("deployment", "deploy", "prod", None, gate().actor, DIGEST, {"models": facts["models"]}, NOW)
+    for group in (
+        FactGroup("models", 0, "registration", {"registered": True, "matches": 1}, "m", NOW),
+        FactGroup("", 0, "deployer", {"environments": ["prod"]}, gate().actor.id, NOW),
+        FactGroup("", 0, "risk", {"exposure": "internal"}, DIGEST, NOW),
+    ):
+        with pytest.raises(EngineError, match="which is not its own"):
+            await Providers([Sloppy(group)]).gather(facts, question, asking_as(gate()), 1e12)
+    assert facts == {"models": [{"id": "m"}]}
 
 
 # --- Completeness and identity ---------------------------------------------------------------------------------------

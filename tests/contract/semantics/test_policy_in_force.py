@@ -20,7 +20,8 @@ from proctor.opa.managed import ManagedOpa
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical
 from tests.contract.semantics import rules
-from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, World, changed, statuses
+from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, Tampering, World, changed, statuses
+from tests.live import subjects
 
 REGO = ROOT / "rego"
 
@@ -81,6 +82,25 @@ def test_row_33_the_bundle_owns_every_path(package: str, unguarded: str) -> None
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.split()[1] == b"400"
     assert b"owned by bundle" in answer
+
+
+def test_row_21_a_decision_names_the_policy_that_judged_it(provided: World, packed: World) -> None:
+    """Another one comes into force while it is judged: recorded under that, it would replay to something else."""
+    decisions = provided.components.decisions
+    judging = provided.bundle
+
+    def adopts(_: dict[str, Any]) -> None:
+        decisions.adopt(packed.bundle)
+
+    try:
+        with provided.engine(Tampering(provided, adopts)):
+            decision = provided.decide(subjects.deployment("fraud"))
+    finally:
+        decisions.adopt(judging)
+    assert decision.outcome == "allow"
+    assert decision.policy is not None
+    assert (decision.policy.revision, decision.policy.digest) == (judging.revision, judging.digest)
+    assert judging.revision in decision.message
 
 
 # --- Cost ------------------------------------------------------------------------------------------------------------
