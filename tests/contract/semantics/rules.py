@@ -75,7 +75,8 @@ SOUND: Final[Mapping[str, Rule]] = {
     "later": Rule("data", "register", _each(*_BOTH), more='effective_on: "2030-01-01T00:00:00Z"'),
     "for_a_purpose": Rule(
         "data", "promote",
-        '\ncompliant contains [] if {\n\tinput.purpose == "scoring"\n\tcount(input.facts.workload.unclassified) == 0\n}\n',
+        '\ncompliant contains [] if {\n\tinput.purpose == "scoring"\n'
+        "\tcount(input.facts.workload.unclassified) == 0\n}\n",
         ("{request: purpose, type: string}", "{at: workload, about: subject, fields: {unclassified: strings}}"), "",
     ),
     "fresh": Rule("data", "scale", _each(*_BOTH), (REGISTERED.replace("P3650D", "P1D"),)),

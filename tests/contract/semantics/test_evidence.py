@@ -1,4 +1,4 @@
-"""Facts that are malformed, misdated, too weak, about something else, or not all there: none of them proves anything."""
+"""Facts that are malformed, misdated, weak, about something else, or not all there: none of them proves anything."""
 
 import json
 from datetime import datetime, timedelta
@@ -134,7 +134,7 @@ def test_row_11_evidence_from_the_future_would_never_go_stale(ahead: timedelta, 
 
 
 POISON = ["2300-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2262-04-12T00:00:00Z", "2026-02-30T00:00:00Z",
-          "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01", "2026-01-01t00:00:00z", "", 5, None]  # fmt: skip
+          "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01", "2026-01-01t00:00:00z", 5, None]  # fmt: skip
 
 
 @pytest.mark.parametrize("moment", POISON)

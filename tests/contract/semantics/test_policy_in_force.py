@@ -3,12 +3,9 @@
 import asyncio
 import dataclasses
 import json
-import os
 import socket
 import statistics
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +43,6 @@ def test_row_33_nothing_can_be_written_into_the_running_policy(provided: World) 
             head = f"{method} {path} HTTP/1.1\r\nHost: opa\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall(head.encode() + body)
             assert connection.recv(64).split()[1] == b"401", (method, path)
-
-
-@pytest.fixture(scope="module")
-def unguarded(provided: World, opa_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the socket of an OPA with the provided bundle that anybody may ask anything."""
-    path = Path("/tmp") / f"prc-unguarded-{os.getpid()}.sock"
-    command = [str(opa_binary), "run", "--server", "--addr", f"unix://{path}", "--bundle", str(provided.bundle.path),
-               "--verification-key", str(provided.bundle.public_key_path), "--signing-alg", "ES256",
-               "--skip-version-check", "--log-level", "error"]  # fmt: skip
-    with (tmp_path_factory.mktemp("unguarded") / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            until = time.monotonic() + 20
-            while not path.exists() and time.monotonic() < until:
-                time.sleep(0.02)
-            yield str(path)
-        finally:
-            process.kill()
-            process.wait()
-            path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("package", ["governance.main", "governance.extra", "extra", "system.authz"])

@@ -13,7 +13,8 @@ SILENT = (
     "negative_of_missing_field", "threshold_misspelt",
 )  # fmt: skip
 PLACELESS = (
-    "text_as_place", "index_as_place", "index_as_text", "whole_request_as_place", "deeper_place", "place_with_a_message",
+    "text_as_place", "index_as_place", "index_as_text", "whole_request_as_place", "deeper_place",
+    "place_with_a_message",
 )  # fmt: skip
 SHAPELESS = ("boolean", "list", "object")
 
