@@ -39,7 +39,8 @@ RULES: Final = _annotations()
 Means = Callable[[Mapping[str, Any], Any, str], bool]
 
 
-def _listed(text: str) -> bool:
+def listed(text: str) -> bool:
+    """Tell whether an image registry is on the list, or below one that is."""
     return any(f"{text}/".startswith(f"{root}/") for root in _PROVIDED["lists"]["image_registries"])
 
 
@@ -61,7 +62,7 @@ MEANINGS: Final[Mapping[str, Means]] = {
     ),
     "deployment.image_pinned": lambda _, i, __: i["reference"]["pinned"],
     "deployment.image_registry_allowed": lambda _, i, __: (
-        i["reference"]["registries"] != [] and all(map(_listed, i["reference"]["registries"]))
+        i["reference"]["registries"] != [] and all(map(listed, i["reference"]["registries"]))
     ),
     "deployment.deployer_authorised": lambda d, f, _: d["environment"] in f["deployer"]["environments"],
     "deployment.workload_classified": lambda _, f, __: f["workload"]["unclassified"] == [],

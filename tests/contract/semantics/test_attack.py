@@ -194,7 +194,8 @@ UNREAD = {
 
 
 def _without(holder: dict[str, Any], around: str) -> dict[str, Any]:
-    return {name: value for name, value in holder.items() if name not in UNREAD[around] and value is not None}
+    said = {name: value for name, value in holder.items() if name not in UNREAD[around] and value is not None}
+    return {name: sorted(set(map(str, value))) if isinstance(value, list) else value for name, value in said.items()}
 
 
 def _model(item: dict[str, Any]) -> str:
@@ -207,7 +208,9 @@ def _model(item: dict[str, Any]) -> str:
 
 def _image(item: dict[str, Any]) -> str:
     """Return what is said of an image: its reference. Id and digest are its name, and part of the subject's digest."""
-    return json.dumps(_without(item["reference"], "reference"), sort_keys=True)
+    reference = _without(item["reference"], "reference")
+    registries = reference.pop("registries")
+    return json.dumps([reference, registries != [] and all(map(oracle.listed, registries))], sort_keys=True)
 
 
 def _essence(request: dict[str, Any]) -> tuple[set[str], set[str], Any]:
