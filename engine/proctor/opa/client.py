@@ -256,7 +256,7 @@ def _opa_problem(raw: bytes) -> str | None:
     lines = [f"{document['code']}: {document['message']}"]
     if isinstance(errors, list):
         lines += [str(error.get("message")) for error in errors[:3] if isinstance(error, dict)]
-    return _plain("; ".join(lines))
+    return plain("; ".join(lines))
 
 
 def _result(tried: str, raw: bytes) -> Any:
@@ -266,7 +266,7 @@ def _result(tried: str, raw: bytes) -> Any:
         raise OpaError(tried, f"the reply is no JSON: {_shown(raw)}", reason=Reason.ENGINE_NOT_JSON) from error
     document = _object(tried, document)
     if "warning" in document:
-        found = _plain(f"a warning: {document['warning']}")
+        found = plain(f"a warning: {document['warning']}")
         raise OpaError(tried, found, "OPA did not take the input for one", Reason.ENGINE_WARNING)
     if "result" not in document:
         raise OpaError(
@@ -290,14 +290,14 @@ def verdict(tried: str, result: Any) -> dict[str, Any]:
 
 
 def _shown(raw: bytes) -> str:
-    return _plain(raw[:_DETAIL].decode("utf-8", errors="replace")) or "empty"
+    return plain(raw[:_DETAIL].decode("utf-8", errors="replace")) or "empty"
 
 
 def _text(error: Exception) -> str:
-    return _plain(f"{type(error).__name__}: {error}".rstrip(": "))
+    return plain(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return `text` on one line and shortened, because it comes from outside and ends in messages and logs."""
     line = "".join(character if character.isprintable() else " " for character in text)
     return line if len(line) <= _DETAIL else line[: _DETAIL - 3] + "..."
