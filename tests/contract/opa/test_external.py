@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -256,26 +256,29 @@ async def test_a_downgrade_with_a_good_signature_is_answered_by_nobody(make: Mak
 
 
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [(archives.tampered, "digest mismatch"), (archives.unsigned, "missing .signatures.json")],
-)
 async def test_a_bundle_that_was_changed_on_the_way_is_not_taken_and_the_former_serves_until_it_is_stale(
-    make: Maker, policies: Policies, change: Callable[[archives.Files], None], words: str
+    make: Maker, policies: Policies
 ) -> None:
     async with make(changes=QUICK, staleness=3.0) as world:
-        world.publish(archives.changed(policies.second, make.state_dir, change), "sha256:changed")
-        began = time.monotonic()
+        world.publish(archives.changed(policies.second, make.state_dir, archives.tampered), "sha256:tampered")
         assert await world.reason() is JUDGED, "the former policy still serves"
         took = await world.refuses(Reason.ENGINE_STALE_BUNDLE)
         assert 0.5 < took < 5.0
         decision = await world.decide()
         assert "heard of us" in decision.message
-        assert words in decision.message, "OPA says why, and so do we"
+        assert "digest mismatch" in decision.message, "OPA says why, and so do we"
         ready, why = await world.ready()
         assert not ready
-        assert words in why
-        assert time.monotonic() - began < 10.0
+        assert "digest mismatch" in why
+
+        world.publish(archives.changed(policies.second, make.state_dir, archives.unsigned), "sha256:unsigned")
+
+        async def told() -> Any:
+            decision = await world.decide()
+            return "missing .signatures.json" in decision.message or decision.message
+
+        await eventually(told)
+        assert await world.reason() is Reason.ENGINE_STALE_BUNDLE
         world.publish(policies.first, policies.first.digest)
         await eventually(world.judges)
 
@@ -396,7 +399,7 @@ async def test_an_opa_that_cannot_tell_how_old_its_policy_is_gets_no_question(
 
 
 @pytest.mark.usefixtures("built")
-async def test_an_opa_without_authorisation_is_noticed_by_nobody_else_so_the_delivered_one_has_it(make: Maker) -> None:
+async def test_the_delivered_sidecar_authorises_every_call(make: Maker) -> None:
     async with make() as world:
         assert "--authorization=basic" in world.sidecar.options
         path = make.state_dir / "opa.sock"
@@ -445,7 +448,6 @@ async def test_a_reload_and_a_stop_do_not_wait_for_an_opa_that_hangs(
         os.kill(os.getpid(), signal.SIGHUP)
         await eventually(lambda: _told(world.parts.policy.bundle is policies.second))
         assert world.parts.permissions.digest == policies.first.digest, "the former permissions hold meanwhile"
-        assert "the former permissions hold" in (await world.ready())[1]
         assert await world.stop() < 3.0
 
 

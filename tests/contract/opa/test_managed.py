@@ -219,7 +219,7 @@ REFUSED["truncated"] = (_truncated, "unexpected EOF")
 
 @pytest.mark.parametrize("how", REFUSED)
 def test_a_bundle_that_is_not_ours_is_refused_at_start_with_the_words_of_opa(
-    engines: Engines, run: Run, how: str
+    engines: Engines, run_once: Run, how: str
 ) -> None:
     change, words = REFUSED[how]
 
@@ -233,7 +233,7 @@ def test_a_bundle_that_is_not_ours_is_refused_at_start_with_the_words_of_opa(
             await ask(engine)
         await engine.close()
 
-    run(scenario())
+    run_once(scenario())
 
 
 @pytest.mark.parametrize(("binary", "words"), [("none", "No such file"), ("text", "Permission denied")])
@@ -415,7 +415,7 @@ def test_a_child_with_another_policy_is_replaced_although_it_answers_others(
 
 
 def test_a_blocked_loop_is_not_taken_for_a_hung_child(
-    engines: Engines, run: Run, monkeypatch: pytest.MonkeyPatch
+    engines: Engines, run_once: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canary = managed._Generation.canary
     blocked = []
@@ -439,7 +439,7 @@ def test_a_blocked_loop_is_not_taken_for_a_hung_child(
             assert current(engine).pid == pid
             assert await ask(engine) == engines.first.revision
 
-    run(scenario())
+    run_once(scenario())
     assert set(blocked) == {Reason.ENGINE_TIMEOUT}
 
 
@@ -564,7 +564,7 @@ def test_a_policy_that_has_left_is_answered_by_the_one_in_force(engines: Engines
 
 
 @pytest.mark.parametrize("how", ["tampered", "of another key", "of another revision", "missing"])
-def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run: Run, how: str) -> None:
+def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run_once: Run, how: str) -> None:
     change, words = REFUSED[how]
 
     async def scenario() -> None:
@@ -580,7 +580,7 @@ def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run: Run
             await back(engine, child.pid)
             assert await ask(engine) == engines.first.revision, "a restart takes the policy that is in force"
 
-    run(scenario())
+    run_once(scenario())
 
 
 @pytest.mark.usefixtures("impatient")
