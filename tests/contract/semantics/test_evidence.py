@@ -289,7 +289,7 @@ async def test_row_25_a_provider_gives_its_own_groups_and_no_others() -> None:
 
 @pytest.mark.parametrize("name", ["models", "images"])
 @pytest.mark.parametrize(
-    "change", ["truncated", "emptied", "twice", "foreign", "replaced", "no parts", "parts of null"]
+    "change", ["truncated", "emptied", "twice", "foreign", "keyless", "replaced", "no parts", "parts of null"]
 )
 def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change: str, provided: World) -> None:
     """A list that was cut, or is the `[]` of a provider that failed, looks like a list in which all is well."""
@@ -300,6 +300,7 @@ def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change
         "emptied": (("facts", name), []),
         "twice": (("facts", name), [items[0], items[0]]),
         "foreign": (("facts", name), [*items, changed(items[0], (("digest",), DIGEST))]),
+        "keyless": (("facts", name), [*items, {}]),
         "replaced": (("facts", name, 1, "digest"), DIGEST),
         "no parts": (parts, ...),
         "parts of null": (parts, None),
@@ -308,6 +309,17 @@ def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change
     assert verdict.outcome == "deny"
     rule = REGISTERED if name == "models" else "deployment.image_pinned"
     assert gaps(verdict, rule) == {"list_incomplete"}
+
+
+@pytest.mark.parametrize("name", ["models", "images"])
+def test_row_34_a_part_that_is_named_twice_is_no_list_of_parts(name: str, provided: World) -> None:
+    """Twice in both lists, the second item could say anything; twice in the parts, one of them is not looked at."""
+    items, parts = at(DEPLOYMENT, ("facts", name)), at(DEPLOYMENT, ("subject", "parts", name))
+    twice = (("subject", "parts", name), [*parts, parts[1]])
+    for changes in ((twice, (("facts", name), [*items, items[1]])), (twice,)):
+        verdict = provided.verdict(changed(DEPLOYMENT, *changes))
+        assert verdict.outcome == "deny"
+        assert {gap.gap for finding in verdict.findings for gap in finding.why} == {"list_incomplete"}
 
 
 def test_row_38_an_exception_for_an_item_needs_the_item_to_be_the_only_one_of_its_name(provided: World) -> None:

@@ -91,6 +91,17 @@ def test_row_10_nothing_but_the_proven_value_exempts(value: object, packed: Worl
     assert len(statuses(verdict, "deployment.lifted")) == 1
 
 
+@pytest.mark.parametrize("registered", [True, False])
+def test_row_10_doubt_about_one_item_neither_passes_nor_exempts_another(registered: bool, packed: World) -> None:
+    """What is in doubt is judged in another way than what is not; every item is judged on its own in both."""
+    doubtful = (("facts", "models", 1, "reference"), ...)
+    proven = (("facts", "models", 0, "registration", "registered"), registered)
+    verdict = packed.verdict(changed(_asked(_LIFTED), doubtful, proven, (_MUTABLE, True)))
+    assert verdict.outcome == "deny"
+    found = {tuple(finding.at): str(finding.status) for finding in verdict.findings}
+    assert found == {("models", 1): "not_evaluable", **({} if registered else {("models", 0): "fail"})}
+
+
 @pytest.mark.parametrize("gap", ["weak", "other_subject", "unattributed"])
 def test_row_29_a_weak_fact_lifts_nothing(gap: str, packed: World) -> None:
     """What excuses a place is evidence like any other: declared, or about something else, it excuses nothing."""
