@@ -53,7 +53,8 @@ class Rule:
     def text(self, name: str) -> str:
         """Return the source."""
         return _TEXT.format(
-            name=name, approvable=str(self.approvable).lower(), stage=self.stage, operation=self.operation, body=self.body,
+            name=name, approvable=str(self.approvable).lower(), body=self.body,
+            stage=self.stage, operation=self.operation,
             for_each=self.for_each or '""', item_id="[id]" if self.for_each else "[]",
             evidence="\n".join(f"#     - {entry}" for entry in self.evidence),
             more="".join(f"#   {line}\n" for line in self.more.splitlines()),
