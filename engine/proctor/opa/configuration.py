@@ -19,6 +19,8 @@ from proctor.vocabulary.facts import Identifier
 from proctor.vocabulary.words import Action, Point, RiskTier, Severity
 
 ANY = "*"
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A threshold. Strict: YAML reads `yes` as true, which would count as 1."""
 
 
 class Part(BaseModel):
@@ -94,7 +96,7 @@ class Configuration(Part):
     environments: Annotated[list[Identifier], Field(min_length=1)]
     actions: list[ActionEntry]
     chains: list[ChainEntry]
-    thresholds: dict[Identifier, dict[RiskTier, int | float]]
+    thresholds: dict[Identifier, dict[RiskTier, Number]]
     lists: dict[Identifier, list[str]]
     tiers: Tiers
     limits: Limits
