@@ -1,8 +1,8 @@
 """From one object of any kind to what it would run: the rows of known kinds first, then a look at everything else.
 
 The second look goes through the whole object, also of known kinds: any key that names a model URI, any part with the
-shape of a PodSpec, any text with an MLflow model URI in it. It finds what a row does not know yet (a new field of
-KServe, a custom resource), and what it can't read becomes unclassified instead of unseen.
+shape of a PodSpec, any text with a URI in it that always means a model. It finds what a row does not know yet (a new
+field of KServe, a custom resource), and what it can't read becomes unclassified instead of unseen.
 """
 
 import json
@@ -15,7 +15,7 @@ from proctor_adapters.kubernetes import kserve
 from proctor_adapters.kubernetes.configuration import plain
 from proctor_adapters.kubernetes.findings import Found, below
 from proctor_adapters.kubernetes.models import GroupKind, mapping
-from proctor_adapters.kubernetes.sources import MLFLOW_URI
+from proctor_adapters.kubernetes.programs import MODEL_URI
 from proctor_adapters.kubernetes.workloads import BY_KIND, CONTAINER_LISTS, PodReader, claim_templates
 
 CLAIMS: Final = "proctor.dev/model-digests"
@@ -30,7 +30,14 @@ _INDIRECT: Final[Mapping[str, frozenset[str]]] = {
     "ray.io": frozenset({"serveConfigV2", "runtimeEnvYAML", "clusterSelector"}),
 }
 """By group, keys behind which models hide: another object, or a document inside a text."""
-_NOT_LOOKED_AT: Final = frozenset({"metadata", "managedFields", "nodeSelector", "affinity", "matchLabels", "labels"})
+_OBJECT_META: Final = frozenset(
+    {"annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers",
+     "generateName", "generation", "labels", "managedFields", "name", "namespace", "ownerReferences",
+     "resourceVersion", "selfLink", "uid"}
+)  # fmt: skip
+"""Fields of ObjectMeta (meta/v1). Nothing is loaded from there but what `_read_claims` reads."""
+_LABELS: Final = frozenset({"labels", "matchLabels", "nodeSelector", "selector"})
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9._-]{0,63}", re.ASCII)
 _DEFINITIONS: Final = frozenset({"apiextensions.k8s.io", "admissionregistration.k8s.io", "rbac.authorization.k8s.io"})
 """Groups whose objects describe others and run nothing: in a CRD, `storageUri` is the name of a property."""
 _CONTAINER_PARTS: Final = frozenset({"command", "args", "env", "resources", "volumeMounts"})
@@ -59,14 +66,14 @@ def extract(document: Any, kind: GroupKind, namespace: str, not_models: frozense
             PodReader(spec, path, found, templates=claim_templates(document)).read(complete=True)
         else:
             found.unknown(path)
-    elif (kind.group, kind.name) == (kserve.GROUP, kserve.KIND):
+    elif kind.group in kserve.GROUPS and kind.name == kserve.KIND:
         kserve.read(document, found)
     _look(document, kind.group, found)
     return found
 
 
 def _read_claims(document: Mapping[str, Any], found: Found) -> None:
-    """Read the annotation on the object, and on the template of its Pods."""
+    """Read the annotations that count, on the object and on the template of its Pods."""
     spec = mapping(document.get("spec"))
     job = mapping(mapping(spec.get("jobTemplate")).get("spec"))
     holders = (
@@ -75,7 +82,9 @@ def _read_claims(document: Mapping[str, Any], found: Found) -> None:
         ("spec.jobTemplate.spec.template.metadata", mapping(job.get("template")).get("metadata")),
     )
     for path, metadata in holders:
-        raw = mapping(mapping(metadata).get("annotations")).get(CLAIMS)
+        annotations = mapping(mapping(metadata).get("annotations"))
+        kserve.annotated(annotations, f"{path}.annotations", found)
+        raw = annotations.get(CLAIMS)
         if raw is None:
             continue
         place = below(f"{path}.annotations", CLAIMS)
@@ -100,7 +109,7 @@ def _look(document: Mapping[str, Any], group: str, found: Found) -> None:
             found.unknown(path)
             return
         if isinstance(value, str):
-            for match in MLFLOW_URI.finditer(value):
+            for match in MODEL_URI.finditer(value):
                 found.model(match[0], path)
         elif isinstance(value, dict):
             if not _shape(value, path, found) and path not in found.read and isinstance(value.get("image"), str):
@@ -108,7 +117,7 @@ def _look(document: Mapping[str, Any], group: str, found: Found) -> None:
             fields = _fields(value, path)
             waiting += [(inner, place, name, depth + 1) for name, inner, place in fields]
             for name, inner, place in fields:
-                _key(name, inner, place, key, found)
+                _key(name, inner, place, key, group, found)
                 if name in indirect:
                     found.unknown(place)
         elif isinstance(value, list):
@@ -124,14 +133,23 @@ def _fields(value: Mapping[str, Any], path: str) -> list[tuple[str, Any, str]]:
     return [
         (name, inner, below(path, name))
         for name, inner in value.items()
-        if name not in _NOT_LOOKED_AT and inner is not None
+        if inner is not None and not _describes(name, inner)
     ]
 
 
-def _key(name: str, value: Any, path: str, parent: str, found: Found) -> None:
+def _describes(name: str, value: Any) -> bool:
+    """Tell whether a field only describes an object: real metadata and real labels, not what merely is called so."""
+    if not isinstance(value, dict):
+        return False
+    if name == "metadata":
+        return value.keys() <= _OBJECT_META
+    return name in _LABELS and all(isinstance(one, str) and _LABEL_VALUE.fullmatch(one) for one in value.values())
+
+
+def _key(name: str, value: Any, path: str, parent: str, group: str, found: Found) -> None:
     """Note the models that a key names: `storageUri`, `modelUrls`, or `uri` inside `model` or `adapters`."""
     normal = plain(name)
-    if normal in found.not_models or parent == "dataset":
+    if normal in found.not_models or (parent == "dataset" and group == "trainer.kubeflow.org"):
         return
     if _URI_KEY.search(normal) or (normal in {"uri", "url"} and plain(parent) in {"model", "adapters", "lora"}):
         role = "adapter" if plain(parent) in {"adapters", "lora"} else "base"

@@ -18,7 +18,7 @@ MAX_REFERENCE: Final = 1024
 MAX_PATH: Final = 400
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_OCI_IMAGE = re.compile(r"(?:oci\+native|oci|docker)://(.+)", re.IGNORECASE)
+_OCI_IMAGE = re.compile(r"(?:oci\+native|oci\+fetch|oci|docker)://(.+)", re.IGNORECASE)
 
 
 def below(path: str, key: str | int) -> str:
@@ -69,6 +69,10 @@ class Found:
     unclassified: list[str] = field(default_factory=list)
     claims: dict[str, str] = field(default_factory=dict)
     """Digests that the object's annotation claims, by normal URI."""
+    sightings: int = 0
+    """How often a model was seen, the same one in another place too."""
+    stored: str | None = None
+    """The model that KServe's annotations on a Pod describe by a storage Secret, see `kserve.annotated`."""
     read: set[str] = field(default_factory=set)
     """Paths of the PodSpecs and containers that have been read."""
     script_room: int = 40_000
@@ -100,9 +104,10 @@ class Found:
             return  # a row has read this very place, with its proper role
         _note(known.places, path)
         known.roles.add(role)
+        self.sightings += 1
         image = _OCI_IMAGE.fullmatch(uri)
         if image is not None:
-            # KServe runs oci:// as a container and mounts oci+native:// as an image volume: it is pulled either way.
+            # KServe runs oci:// as a container, mounts oci+native:// and unpacks oci+fetch://: it is pulled anyway.
             self.image(image[1], path)
 
     def image(self, reference: Any, path: str) -> None:

@@ -37,24 +37,35 @@ class Gate:
         self._late: set[asyncio.Task[Decision]] = set()
         """Decisions whose caller has its answer already; they finish, so that what they recorded is whole."""
 
-    async def answer(self, raw: bytes, complete: bool, deadline: float, registration: str) -> Response:
-        """Return the answer to one call. `complete`: the whole body came. `deadline`: in the loop's time."""
+    async def answer(
+        self, raw: bytes, complete: bool, deadline: float, registration: str, *, over_limit: bool = False
+    ) -> Response:
+        """Return the answer to one call. `complete`: the whole body came. `deadline`: in the loop's time.
+
+        `over_limit`: the server's limit on calls without a credential is reached; a 429 would be a failed call.
+        """
         document, why = None, ""
         try:
-            document = models.decode(raw) if complete else None
+            document = models.decode(raw) if complete and not over_limit else None
             why = "" if complete else "it is larger than 8 MiB, or did not arrive in time"
         except models.UnreadableError as error:
             why = str(error)
         envelope = models.envelope(raw, document)
         if envelope is None:
-            return PlainTextResponse("not an AdmissionReview: no uid in it\n", status_code=400)
+            body = replies.not_a_review(f"not an AdmissionReview: {why or 'there is no uid in it'}")
+            return Response(body, status_code=400, media_type="application/json")
+        if over_limit:
+            log.warning("admission.over_limit", registration=registration)
+            found = "too many calls from one address; server.unauthenticated_per_second is the limit"
+            return _reply(replies.refused(envelope, "rate_limited", found, Outcome.ERROR))
         try:
             return await self._judge(raw, document, why, envelope, deadline, registration)
         except Exception:
             # The last resort is a refusal, never an answer: a 500 would be read as a failed call, and admitted under
             # failurePolicy Ignore.
             log.exception("admission.internal_error", uid=clean(envelope.uid, 100))
-            return _reply(replies.refused(envelope, str(Reason.INTERNAL_ERROR), "a defect in Proctor; see its log"))
+            message = "a defect in Proctor; see its log"
+            return _reply(replies.refused(envelope, str(Reason.INTERNAL_ERROR), message, Outcome.ERROR))
 
     async def _judge(
         self, raw: bytes, document: Any, why: str, envelope: Envelope, deadline: float, registration: str
@@ -125,7 +136,8 @@ class Gate:
 
     def _failed(self, envelope: Envelope, registration: str, reason: Reason, message: str) -> Response:
         """Answer that Proctor could not decide: deferred where configured, else a denial."""
-        return self._deferred(registration, str(reason)) or _reply(replies.refused(envelope, str(reason), message))
+        refusal = replies.refused(envelope, str(reason), message, Outcome.ERROR)
+        return self._deferred(registration, str(reason)) or _reply(refusal)
 
     def _deferred(self, registration: str, reason: str) -> Response | None:
         """Return the answer that lets the cluster's failurePolicy decide, if this registration defers; else None."""

@@ -12,6 +12,7 @@
 Shapes: kserve/kserve `config/crd/full/inferenceservice`, release 0.20.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -19,7 +20,8 @@ from urllib.parse import quote, urlencode
 from proctor_adapters.kubernetes.findings import Found, below
 from proctor_adapters.kubernetes.workloads import CONTAINER_LISTS, MAX_LIST, PodReader
 
-GROUP: Final = "serving.kserve.io"
+GROUPS: Final = frozenset({"serving.kserve.io", "serving.kubeflow.org"})
+"""KServe, and what it was called before 0.7: the shapes are the same."""
 KIND: Final = "InferenceService"
 ROLES: Final[Mapping[str, str]] = {"predictor": "base", "transformer": "transformer", "explainer": "explainer"}
 FRAMEWORKS: Final = frozenset(
@@ -31,6 +33,7 @@ _CONTAINER_KEYS: Final = frozenset(
      "runtimeVersion", "protocolVersion"}
 )  # fmt: skip
 _NOT_FRAMEWORKS: Final = frozenset({"workerSpec", "securityContext", "affinity", "nodeSelector", "logger", "batcher"})
+_INTERNAL: Final = "internal.serving.kserve.io/"
 _MODE: Final = "storage.kserve.io/readonly"
 MAX_DEPTH: Final = 6
 
@@ -55,23 +58,47 @@ def read(document: Mapping[str, Any], found: Found) -> None:
         found.writable_mount(below("metadata.annotations", _MODE))
 
 
+def annotated(annotations: Mapping[str, Any], path: str, found: Found) -> None:
+    """Note the models in the annotations by which KServe tells its Pod webhook what to fetch into a Pod.
+
+    The webhook believes them on any Pod with KServe's label, whoever wrote them. Names: kserve/kserve
+    `pkg/constants`, release 0.15.
+    """
+    source = annotations.get(f"{_INTERNAL}storage-initializer-sourceuri")
+    place = below(path, f"{_INTERNAL}storage-initializer-sourceuri")
+    if isinstance(source, str) and annotations.get(f"{_INTERNAL}storage-spec") == "true":
+        try:
+            parameters = json.loads(annotations.get(f"{_INTERNAL}storage-spec-param") or "{}")
+        except (TypeError, ValueError, RecursionError):
+            parameters = "not understood"
+        key = annotations.get(f"{_INTERNAL}storage-spec-key")
+        found.stored = _storage({"key": key, "path": source, "parameters": parameters}, place, found, "base")
+    elif source is not None:
+        _uri(source, place, found, "base")
+    local = annotations.get(f"{_INTERNAL}localmodel-sourceuri")
+    if local is not None:
+        _uri(local, below(path, f"{_INTERNAL}localmodel-sourceuri"), found, "base")
+
+
+def _uri(value: Any, path: str, found: Found, role: str) -> None:
+    if isinstance(value, str):
+        found.model(value, path, role)
+    else:
+        found.unknown(path)
+
+
 def _component(component: Any, path: str, found: Found, role: str, depth: int = MAX_DEPTH) -> None:
     if not isinstance(component, dict) or depth <= 0:
         found.unknown(path)
         return
     reader = PodReader(component, path, found, role=role, templates=frozenset())
-    models = len(found.models)
+    before = found.sightings
     reader.read(complete=False)
     _parts(component, path, found, role, depth, reader)
     serves = role in {"base", "canary"} and not path.endswith(".workerSpec")
-    if serves and len(found.models) == models and not component.get("containers") and not _repeats(found, path):
+    if serves and found.sightings == before and not component.get("containers"):
         # Nothing that serves without a model: it is in a runtime's image, or fetched where nobody sees it.
         found.unknown(path)
-
-
-def _repeats(found: Found, path: str) -> bool:
-    """Tell whether a model below `path` is one that another component named before."""
-    return any(place.startswith(path) for model in found.models.values() for place in model.places)
 
 
 def _parts(component: Mapping[str, Any], path: str, found: Found, role: str, depth: int, reader: PodReader) -> None:
@@ -99,11 +126,8 @@ def _framework(value: Any, path: str, found: Found, role: str, reader: PodReader
         found.unknown(path)
         return
     reader.read_container(value, path, list_name="containers", needs_image=False)
-    uri = value.get("storageUri")
-    if isinstance(uri, str):
-        found.model(uri, below(path, "storageUri"), role)
-    elif uri is not None:
-        found.unknown(below(path, "storageUri"))
+    if value.get("storageUri") is not None:
+        _uri(value["storageUri"], below(path, "storageUri"), found, role)
     if value.get("storageUris") is not None:
         _several(value["storageUris"], below(path, "storageUris"), found, role)
     if value.get("storage") is not None:
@@ -116,26 +140,30 @@ def _several(value: Any, path: str, found: Found, role: str) -> None:
         return
     for index, entry in enumerate(value):
         place = below(path, index)
-        uri = entry.get("uri") if isinstance(entry, dict) else entry
-        if isinstance(uri, str):
-            found.model(uri, below(place, "uri") if isinstance(entry, dict) else place, role)
+        if isinstance(entry, dict):
+            _uri(entry.get("uri"), below(place, "uri"), found, role)
         else:
-            found.unknown(place)
+            _uri(entry, place, found, role)
 
 
-def _storage(value: Any, path: str, found: Found, role: str) -> None:
-    """Note `storage: {key, path, parameters}`: it means something only with this namespace's Secret."""
+def _storage(value: Any, path: str, found: Found, role: str) -> str | None:
+    """Note `storage: {key, path, parameters}`: it means something only with this namespace's Secret.
+
+    Returns the URI that stands for it, or None where it is not understood.
+    """
     if not isinstance(value, dict):
         found.unknown(path)
-        return
-    key, folder, parameters = value.get("key") or "", value.get("path"), value.get("parameters") or {}
+        return None
+    key, folder, parameters = value.get("key") or "", value.get("path"), value.get("parameters")
+    parameters = {} if parameters is None else parameters
     plain = isinstance(parameters, dict) and all(isinstance(one, str) for one in parameters.values())
     if not isinstance(key, str) or not isinstance(folder, str) or not folder or not plain:
         found.unknown(path)
-        return
+        return None
     query = "?" + urlencode(sorted(parameters.items())) if parameters else ""
     uri = f"storage://{found.namespace}/{quote(key, safe='')}/{quote(folder.strip('/'))}{query}"
     found.model(uri, path, role)
+    return uri
 
 
 def _canaries(value: Any, path: str, found: Found, depth: int) -> None:

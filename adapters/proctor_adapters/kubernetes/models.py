@@ -6,6 +6,7 @@ Shape: `k8s.io/api/admission/v1` and `v1beta1`, which agree in every field that 
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,7 +58,7 @@ class Envelope:
 def decode(raw: bytes) -> Any:
     """Decode the body. Raises `UnreadableError`."""
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant)
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"it is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
@@ -75,6 +76,14 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise UnreadableError("an object in it has the same key twice")
     return found
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        # 1e400 is Infinity here, and a number to OPA and to Go's decoder.
+        raise UnreadableError("it holds a number beyond what a double can hold")
+    return value
 
 
 def _constant(_: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from proctor.vocabulary.decision import Decision, Finding
-from proctor.vocabulary.words import Effect, Outcome
+from proctor.vocabulary.words import Effect, Outcome, Severity
 from proctor_adapters.kubernetes.findings import clean
 from proctor_adapters.kubernetes.models import Envelope
 
@@ -18,6 +18,7 @@ MAX_WARNING: Final = 120
 MAX_WARNINGS: Final = 4000
 MAX_LINE: Final = 420
 _BLOCKING: Final = (Effect.DENY, Effect.ASK)
+_WORST_FIRST: Final = tuple(Severity)
 
 
 def allowed(envelope: Envelope, audit: Mapping[str, str], warnings: Sequence[str] = ()) -> bytes:
@@ -31,9 +32,15 @@ def denied(envelope: Envelope, message: str, audit: Mapping[str, str], warnings:
     return _review(envelope, {"allowed": False, "status": status, "auditAnnotations": dict(audit)}, warnings)
 
 
-def refused(envelope: Envelope, code: str, message: str) -> bytes:
-    """Return the review that refuses what could not be judged."""
-    return denied(envelope, f"[{code}] {message}", {"outcome": "deny", "reason": code})
+def refused(envelope: Envelope, code: str, message: str, outcome: Outcome = Outcome.DENY) -> bytes:
+    """Return the review that refuses what could not be judged. `outcome`: `error` for what the caller can't cure."""
+    return denied(envelope, f"[{code}] {message}", {"outcome": str(outcome), "reason": code})
+
+
+def not_a_review(message: str) -> bytes:
+    """Return the `Status` for a body without a uid: an API server shows its message to whoever sent the object."""
+    status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "BadRequest"}
+    return json.dumps({**status, "message": message, "code": 400}).encode()
 
 
 def decided(envelope: Envelope, decision: Decision, places: Mapping[str, list[str]]) -> bytes:
@@ -58,7 +65,8 @@ def audit_annotations(decision: Decision) -> dict[str, str]:
 def message(decision: Decision, places: Mapping[str, list[str]]) -> str:
     """Return one line for each finding that blocks, worst first, and the decision's id; at most 1 kB in all."""
     end = f"decision {decision.id}"
-    lines = [_line(finding, places) for finding in decision.findings if finding.effect in _BLOCKING]
+    blocking = [finding for finding in decision.findings if finding.effect in _BLOCKING]
+    lines = [_line(finding, places) for finding in sorted(blocking, key=lambda one: _WORST_FIRST.index(one.severity))]
     lines += [
         f"[{decision.reason}] {problem.path} {problem.message}".replace("  ", " ") for problem in decision.problems
     ]

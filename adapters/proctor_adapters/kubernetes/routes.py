@@ -48,7 +48,8 @@ def router(services: Services, settings: KubernetesSettings) -> APIRouter:
             raw, complete = await _body(request, started + budget)
         except ClientDisconnect:
             return PlainTextResponse("the body was cut off", status_code=400)
-        return await gate.answer(raw, complete, started + budget, registration)
+        over_limit = getattr(request.state, "over_limit", False)
+        return await gate.answer(raw, complete, started + budget, registration, over_limit=over_limit)
 
     for path in UNAUTHENTICATED:
         # Both spellings are routes of their own: a redirect would cost a round trip and 301 would drop the body.

@@ -5,7 +5,7 @@ actor from who the API server says is asking, and a claimed digest is only compa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -22,6 +22,8 @@ Known = Callable[[str], Mapping[str, Any] | None]
 OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 _NEVER_SCALED: Final = frozenset({"Pod", "Job", "CronJob", "DaemonSet", "InferenceService"})
 """Kinds without a scale subresource: remembering them would cost a write for nothing."""
+_BOOKKEEPING: Final = frozenset({"finalizers", "ownerReferences", "managedFields", "resourceVersion", "generation"})
+"""Fields of an object's metadata that are there for the API server and its controllers."""
 _NAME = 200
 
 
@@ -89,17 +91,62 @@ def _ungoverned(review: Review, settings: KubernetesSettings) -> Passed | Refuse
         "status": review.subresource == "status",
         # A finalizer must be able to go, or the object and its namespace stay for ever.
         "being_deleted": review.operation == "UPDATE" and _being_deleted(review),
+        "bookkeeping": review.operation == "UPDATE" and not review.subresource and _bookkeeping(review),
+        "scale_down": review.operation == "UPDATE" and not review.subresource and _shrinks(review),
     }
     return next((Passed(why) for why, holds in reasons.items() if holds), None)
 
 
 def _being_deleted(review: Review) -> bool:
-    """Tell whether the stored object is on its way out. A client can't set the time: the API server keeps the old."""
+    """Tell whether the stored object is on its way out, and what it runs stays as it is.
+
+    A client can't set the time: the API server keeps the old. An object with a finalizer of somebody's own can be
+    on its way out for years, so that a change of what it runs is judged all the same.
+    """
 
     def marked(holder: Any) -> bool:
         return bool(text(mapping(mapping(holder).get("metadata")).get("deletionTimestamp")))
 
-    return marked(review.object) and (not isinstance(review.old_object, dict) or marked(review.old_object))
+    if not isinstance(review.old_object, dict):
+        return marked(review.object)
+    return marked(review.object) and marked(review.old_object) and _same(review)
+
+
+def _bookkeeping(review: Review) -> bool:
+    """Tell whether an update changes finalizers or owners, and nothing else.
+
+    The job controller takes its finalizer off each finished Pod, the garbage collector and operators do the like, and
+    none of them deploys anything. Labels and annotations are not bookkeeping: people approve with them.
+    """
+    if not isinstance(review.object, dict) or not isinstance(review.old_object, dict):
+        return False
+    new, old = mapping(review.object.get("metadata")), mapping(review.old_object.get("metadata"))
+    if any(new.get(name) != old.get(name) for name in (new.keys() | old.keys()) - _BOOKKEEPING):
+        return False
+    moved = any(new.get(name) != old.get(name) for name in ("finalizers", "ownerReferences"))
+    return moved and _same(review, "status")
+
+
+def _shrinks(review: Review) -> bool:
+    """Tell whether an update asks for fewer replicas, and for nothing else.
+
+    So a rollout shrinks the old ReplicaSet: if its model was forbidden meanwhile, a denial would keep it running.
+    """
+    wanted, present = _replicas(review.object), _replicas(review.old_object)
+    if wanted is None or present is None or wanted >= present:
+        return False
+    spec = {**mapping(mapping(review.old_object).get("spec")), "replicas": wanted}
+    return _same(replace(review, old_object={**mapping(review.old_object), "spec": spec}))
+
+
+def _same(review: Review, *also: str) -> bool:
+    """Tell whether old and new object agree in everything but metadata and status; `also` compares these, too."""
+    left_out = {"metadata", "status"} - set(also)
+    new, old = mapping(review.object), mapping(review.old_object)
+    try:
+        return all(new.get(name) == old.get(name) for name in (new.keys() | old.keys()) - left_out)
+    except RecursionError:  # deeper than can be compared: then it is judged
+        return False
 
 
 def _workload(review: Review, environment: str, settings: KubernetesSettings) -> Question:
@@ -155,10 +202,11 @@ def translate_manifest(
 
 def _scale(review: Review, environment: str, known: Known) -> Question:
     """Judge a scale on what was last allowed under the name: the Scale object shows no Pod template."""
-    spec = review.object.get("spec") if isinstance(review.object, dict) else None
-    # `replicas` is omitted when it is 0 (autoscaling/v1, ScaleSpec).
-    if spec == {} or (isinstance(spec, dict) and spec.get("replicas", 0) == 0 and spec.get("replicas") is not False):
+    wanted, present = _replicas(review.object), _replicas(review.old_object)
+    if wanted == 0:
         return Passed("scale_to_zero")
+    if wanted is not None and present is not None and wanted < present:
+        return Passed("scale_down")  # it starts nothing, and a workload that became forbidden must be able to shrink
     workload = workload_key(review)
     document = known(workload) if workload else None
     facts = mapping(document).get("facts")
@@ -173,6 +221,15 @@ def _scale(review: Review, environment: str, known: Known) -> Question:
     places = _places(facts)
     subject = {"kind": SubjectKind.DEPLOYMENT, "name": f"{review.namespace}/{kind}/{name}"}
     return _asked(facts, places, Operation.SCALE, subject, environment, Point.KUBERNETES_ADMISSION, review.uid)
+
+
+def _replicas(scale: Any) -> int | None:
+    """Return how many replicas a Scale asks for; None where it doesn't say so."""
+    spec = scale.get("spec") if isinstance(scale, dict) else None
+    if not isinstance(spec, dict):
+        return None
+    replicas = spec.get("replicas", 0)  # omitted when it is 0 (autoscaling/v1, ScaleSpec)
+    return replicas if type(replicas) is int and replicas >= 0 else None
 
 
 def workload_key(review: Review) -> str:

@@ -13,6 +13,7 @@ from proctor_adapters.kubernetes.sources import ContainerSources, LocalPath
 
 MAX_LIST: Final = 500
 """Containers, volumes or mounts in one list; etcd's limit of 1.5 MiB allows few more that do anything."""
+MAX_TEXT: Final = 1024
 CONTAINER_LISTS: Final = ("containers", "initContainers", "ephemeralContainers")
 _MODEL_FOLDERS: Final = (
     "/mnt/models",
@@ -22,8 +23,9 @@ _MODEL_FOLDERS: Final = (
     "/mnt/pvc",
     "/model-repository",
     "/mnt/lora",
+    "/root/.ollama",
 )
-"""Where serving images look for models when nobody tells them: KServe, Triton, TorchServe, SageMaker."""
+"""Where serving images look for models when nobody tells them: KServe, Triton, TorchServe, SageMaker, Ollama."""
 _READ_ONLY_KINDS: Final = frozenset({"image", "configMap", "secret", "projected", "downwardAPI"})
 """Volumes that the kubelet mounts read-only whatever the mount says."""
 _MODEL_CONTAINERS: Final = frozenset({"modelcar", "modelcar-init"})
@@ -63,6 +65,19 @@ class _Volume:
     """`image`, `persistentVolumeClaim`, `emptyDir`, ...; `missing` for one that the PodSpec does not define."""
     claim: str = ""
     read_only: bool = False
+    telling: str = ""
+    """Everything that the volume says of its content, in lower case: names of claims, paths, buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is known of the container whose mounts are read."""
+
+    local: list[LocalPath]
+    shows: bool
+    """It says where its model comes from."""
+    filler: bool
+    """It is an init container, done before the others start."""
 
 
 class PodReader:
@@ -79,17 +94,19 @@ class PodReader:
         self._volumes: dict[str, _Volume] = {}
         self._filled = False
         """True when an init container was seen to fetch a model."""
+        self._opaque: set[str] = set()
+        """Volumes that an init container has where models lie, without showing what it puts there."""
 
     def read(self, *, complete: bool) -> None:
         """Note everything. `complete`: the object is meant to run as it stands, so containers and images must be."""
         self._found.governed = True
         self._found.read.add(self._path)
         self._read_volumes()
-        before = len(self._found.models)
+        before = self._found.sightings
         for name in ("initContainers", "containers", "ephemeralContainers"):
             self._read_list(name, complete=complete)
             if name == "initContainers":
-                self._filled = len(self._found.models) > before
+                self._filled = self._found.sightings > before
 
     def _read_list(self, name: str, *, complete: bool) -> None:
         path = below(self._path, name)
@@ -127,9 +144,11 @@ class PodReader:
             and not limited(self._spec.get("resources"))
         ):
             self._found.unlimited_container(path)
+        before = self._found.sightings
         local = ContainerSources(container, path, self._found, self._role).read()
         filler = list_name == "initContainers" and container.get("restartPolicy") != "Always"
-        self._read_mounts(container, path, local, filler=filler)
+        shows = self._found.sightings > before or bool(local)
+        self._read_mounts(container, path, _Reading(local, shows=shows, filler=filler))
 
     def _read_volumes(self) -> None:
         path = below(self._path, "volumes")
@@ -161,12 +180,12 @@ class PodReader:
             source = volume["persistentVolumeClaim"]
             claim = source.get("claimName") if isinstance(source, dict) else None
             if isinstance(claim, str) and claim:
-                return _Volume("persistentVolumeClaim", claim, source.get("readOnly") is True)
+                return _Volume("persistentVolumeClaim", claim, source.get("readOnly") is True, claim.lower())
             return _Volume("unknown")
         kind = next((key for key in volume if key != "name"), "unknown")
-        return _Volume(kind, read_only=kind in _READ_ONLY_KINDS)
+        return _Volume(kind, read_only=kind in _READ_ONLY_KINDS, telling=_texts(volume.get(kind)))
 
-    def _read_mounts(self, container: Mapping[str, Any], path: str, local: list[LocalPath], *, filler: bool) -> None:
+    def _read_mounts(self, container: Mapping[str, Any], path: str, reading: _Reading) -> None:
         mounts = container.get("volumeMounts")
         path = below(path, "volumeMounts")
         if mounts is None:
@@ -181,32 +200,43 @@ class PodReader:
                 and isinstance(mount.get("mountPath"), str)
                 and isinstance(mount.get("name"), str)
             ):
-                self._read_mount(mount, place, local, filler=filler)
+                self._read_mount(mount, place, reading)
             else:
                 self._found.unknown(place)
 
-    def _read_mount(self, mount: Mapping[str, Any], place: str, local: list[LocalPath], *, filler: bool) -> None:
+    def _read_mount(self, mount: Mapping[str, Any], place: str, reading: _Reading) -> None:
         point, name = _folder(mount["mountPath"]), mount["name"]
         missing = _Volume("persistentVolumeClaim", name) if name in self._templates else _Volume("missing")
         volume = self._volumes.get(name, missing)
-        named = [one for one in local if _within(one.path, point) or _within(point, one.path)]
+        named = [one for one in reading.local if _within(one.path, point) or _within(point, one.path)]
         usual = any(_within(point, folder) for folder in _MODEL_FOLDERS)
         # Scratch space and configuration are mounted above or beside models every day; storage that lasts is not.
+        named_so = "model" in f"{name}{point}{volume.telling}".lower()
         telling = volume.kind not in {"emptyDir", *_READ_ONLY_KINDS} and (
-            "model" in f"{name}{point}".lower() or any(_within(folder, point) for folder in _MODEL_FOLDERS)
+            named_so or any(_within(folder, point) for folder in _MODEL_FOLDERS)
         )
         if not (named or usual or telling or volume.kind == "image"):
             return
-        fills = filler and volume.kind == "emptyDir"
+        if volume.kind == "emptyDir" and self._scratch(name, reading, named=bool(named), telling=usual or named_so):
+            return
+        fills = reading.filler and volume.kind == "emptyDir"
         if not (mount.get("readOnly") is True or volume.read_only or fills):
             self._found.writable_mount(place)
         if volume.kind == "persistentVolumeClaim":
             self._claim(volume, mount, place, point, named)
         elif volume.kind == "emptyDir":
-            if not filler and not self._filled:
+            if not reading.filler and (not self._filled or name in self._opaque):
                 self._found.unknown(place)
         elif volume.kind != "image":
             self._found.unknown(place)
+
+    def _scratch(self, name: str, reading: _Reading, *, named: bool, telling: bool) -> bool:
+        """Tell whether an emptyDir is a cache: its container names a model, and not one that it expects in there."""
+        if reading.filler:
+            if telling and not reading.shows:
+                self._opaque.add(name)
+            return False
+        return reading.shows and not named and not self._filled and name not in self._opaque
 
     def _claim(self, volume: _Volume, mount: Mapping[str, Any], place: str, point: str, named: list[LocalPath]) -> None:
         """Note the model on a claim: the named folder of it where an argument names one, else what is mounted."""
@@ -221,6 +251,13 @@ class PodReader:
             self._found.model(f"pvc://{base}" + (f"/{rest}" if rest else ""), one.place, one.role)
         if not inside:
             self._found.model(f"pvc://{base}", place, self._role)
+
+
+def _texts(source: Any) -> str:
+    """Return the texts of a volume source, two levels deep: a CSI driver's bucket, a path on NFS or on the node."""
+    outer = source.values() if isinstance(source, dict) else ()
+    inner = [one for value in outer if isinstance(value, dict) for one in value.values()]
+    return " ".join(one[:MAX_TEXT] for one in [*outer, *inner][:MAX_LIST] if isinstance(one, str)).lower()
 
 
 def _folder(path: str) -> str:

@@ -62,11 +62,15 @@ def build(
 
 @app.command("test")
 def check_behaviour(pack: PackOption = None, verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False) -> None:
-    """Run the rules' own tests and the cases that are generated from their annotations, in a real OPA."""
+    """Run the rules' own tests and the cases that are generated from their annotations, in a real OPA.
+
+    With --pack, those of the pack; without, those of the provided policy and of all packs that are configured.
+    """
     from proctor.policy import workspace
 
     settings = _settings(pack)
-    report = workspace.test(settings, _binary(settings), verbose=verbose)
+    only = pack.resolve() if pack is not None else None
+    report = workspace.test(settings, _binary(settings), verbose=verbose, only=only)
     result(report.text)
     raise typer.Exit(exits.ALLOW if report.ok else exits.DENY)
 

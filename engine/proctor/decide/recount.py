@@ -4,7 +4,7 @@ A difference is an error, whoever is wrong: OPA, the bundle, the socket's other 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from proctor.errors import OpaError
@@ -29,7 +29,7 @@ def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selecti
         _expect(verdict.outcome is Outcome.ERROR, f"problems, yet the outcome is {verdict.outcome}")
         return
     _expect(set(verdict.rules) == set(selection.codes), "the rules that were judged are not those that were selected")
-    _counts(verdict, index)
+    _counts(verdict, document["facts"], index)
     for finding in verdict.findings:
         _effect(finding, verdict, document, index)
     _expect(verdict.outcome is _outcome(verdict), f"the findings do not lead to the outcome {verdict.outcome}")
@@ -40,7 +40,7 @@ def _expect(holds: bool, found: str) -> None:
         raise OpaError("counting the verdict again", found, "Report it with the decision id", Reason.VERDICT_MISMATCH)
 
 
-def _counts(verdict: Verdict, index: Index) -> None:
+def _counts(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
     per_rule = Counter(finding.rule for finding in verdict.findings)
     places = {(finding.rule, tuple(finding.at)) for finding in verdict.findings}
     _expect(len(places) == len(verdict.findings), "one rule has two findings at one place")
@@ -49,6 +49,60 @@ def _counts(verdict: Verdict, index: Index) -> None:
         found = per_rule.get(code, 0)
         _expect(count.places == count.compliant + count.exempt + found, f"{code}: places are missing")
         _expect(count.places > 0 or bool(index.rules[code]["may_be_empty"]), f"{code}: looked at no place")
+    _looked_everywhere(verdict, facts, index)
+
+
+def _looked_everywhere(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
+    """Hold the places of each rule against the items that were sent: a rule that skipped one proved nothing of it."""
+    scopes: dict[str, frozenset[tuple[str | int, ...]]] = {}
+    reported: dict[str, list[tuple[str | int, ...]]] = {}
+    for finding in verdict.findings:
+        reported.setdefault(finding.rule, []).append(tuple(finding.at))
+    for code, count in verdict.rules.items():
+        scope = index.rules[code]["scope"]
+        if scope not in scopes:
+            scopes[scope] = _items(index.document["scopes"][scope], facts)
+        found = reported.get(code, [])
+        # A list that can't be used is one place, named by its path, and then no item is looked at.
+        lists = [place for place in found if place and isinstance(place[-1], str)]
+        sent = len(lists) or len(scopes[scope])
+        _expect(count.places == sent, f"{code}: looked at {count.places} places, {sent} were sent")
+        known = _lists(index.document["scopes"][scope], facts) if lists else scopes[scope]
+        _expect(known.issuperset(found), f"{code}: a finding at a place that was not sent")
+    for finding in verdict.findings:
+        named = _identity(index.rules[finding.rule]["item_id"], tuple(finding.at), facts)
+        _expect(finding.item == named, f"{finding.rule}: a finding names {finding.item}, where {named} stands")
+
+
+def _items(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
+    """Return the places of a scope as `lib.places` enumerates them: paths of alternating list names and indices."""
+    found: dict[tuple[str | int, ...], Any] = {(): facts}
+    for level in levels:
+        found = {
+            (*path, level, position): item
+            for path, parent in found.items()
+            if isinstance(parent, Mapping) and isinstance(parent.get(level), list)
+            for position, item in enumerate(parent[level])
+        }
+    return frozenset(found)
+
+
+def _lists(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:
+    """Return the paths of the lists that a scope walks: `models`, or `datasets` and the `columns` of each of them."""
+    return frozenset((*place, level) for depth, level in enumerate(levels) for place in _items(levels[:depth], facts))
+
+
+def _identity(fields: Sequence[str], place: Sequence[str | int], facts: Mapping[str, Any]) -> list[str]:
+    """Return the identity of a place as `lib.places` has it: one id for each level, nothing where one is missing."""
+    found: list[str] = []
+    item: Any = facts
+    for level, position, field in zip(place[::2], place[1::2], fields, strict=False):
+        item = item[level][position]
+        name = item.get(field) if isinstance(item, Mapping) else None
+        if not isinstance(name, str) or name == "":
+            return []
+        found.append(name)
+    return found if len(found) == len(fields) else []
 
 
 def _outcome(verdict: Verdict) -> Outcome:
@@ -72,16 +126,25 @@ def _effect(finding: VerdictFinding, verdict: Verdict, document: Mapping[str, An
     elif finding.effect is Effect.WAIVED:
         _expect(finding.status is Status.FAIL and rule["waivable"] is not False, f"{finding.rule} can't be waived here")
         _expect(_sent(finding, document, "waivers"), f"{finding.rule} rests on a waiver that was not in the input")
+        _expect(_only_one(finding, document["facts"], index), f"{finding.rule}: {finding.item} names several items")
         wanted = {Effect.WAIVED}
     elif finding.effect is Effect.APPROVED:
         _expect(finding.status is Status.FAIL and bool(rule["approvable"]), f"{finding.rule} can't be approved here")
         _expect(_sent(finding, document, "approvals"), f"{finding.rule} rests on an approval that was not in the input")
+        _expect(_only_one(finding, document["facts"], index), f"{finding.rule}: {finding.item} names several items")
         wanted = {Effect.APPROVED}
     elif finding.status is Status.FAIL and rule["approvable"]:
         wanted = {Effect.ASK}
     else:
         wanted = {Effect.DENY}
     _expect(finding.effect in wanted, f"{finding.rule}: effect {finding.effect} where {wanted.pop()} follows")
+
+
+def _only_one(finding: VerdictFinding, facts: Mapping[str, Any], index: Index) -> bool:
+    """Tell whether no other place carries the identity by which an exception names its item."""
+    rule = index.rules[finding.rule]
+    places = _items(index.document["scopes"][rule["scope"]], facts)
+    return sum(_identity(rule["item_id"], place, facts) == finding.item for place in places) == 1
 
 
 def _comparable(timestamp: str) -> str:

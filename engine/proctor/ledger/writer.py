@@ -7,6 +7,7 @@ shares it. An append returns after its commit. When the thread dies, everybody w
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ _QUEUE: Final = 16_384
 """Appends that wait; beyond it, waiting longer helps nobody."""
 _RETRY: Final = 1.0
 """Seconds between looks at a database that has refused a write, for as long as nobody appends."""
+_SLOW: Final = 2.0
+"""Seconds after which a commit that has not come back is trouble: whoever waits for it gives up at about that time,
+while SQLite goes on waiting for somebody else's lock (`store.database.BUSY_TIMEOUT`)."""
 _TRIED: Final = "appending to the ledger"
 
 _Outcome = Receipt | LedgerError
@@ -67,6 +71,8 @@ class Ledger:
         """Why nothing can be appended any more."""
         self._refused: str | None = None
         """Why the database refused the newest write; None once it has taken one again."""
+        self._writing_since: float | None = None
+        """Monotonic time at which the commit that is under way began, in seconds."""
         self._thread = threading.Thread(target=self._run, name="proctor-ledger", daemon=True)
         self._thread.start()
 
@@ -97,7 +103,12 @@ class Ledger:
     @property
     def trouble(self) -> str | None:
         """Say why the ledger is not healthy."""
-        return self._ended or self._refused
+        if (trouble := self._ended or self._refused) is not None:
+            return trouble
+        since = self._writing_since
+        if since is not None and (waited := time.monotonic() - since) > _SLOW:
+            return f"the database has not taken the newest write for {waited:.0f} s"
+        return None
 
     @property
     def waiting(self) -> int:
@@ -239,12 +250,15 @@ class Ledger:
             if self._refused and not self._closing:
                 self._try_again()
             return
+        self._writing_since = time.monotonic()
         try:
             receipts = self._transactions.commit([waiting.append for waiting in group])
         except SQLAlchemyError as error:
             self._transactions.reset()
             self._write_apart(group, error)
             return
+        finally:
+            self._writing_since = None
         self._refused = None
         self._answer(group, *receipts)
         if self._folder is not None:

@@ -19,7 +19,7 @@ from proctor.vocabulary.words import EvidenceTier, Operation, Severity, Stage, S
 
 FieldType = Literal["string", "strings", "number", "boolean", "timestamp"]
 About = Literal["item", "subject", "purpose", "actor"]
-_DURATION = re.compile(r"^P(?:(\d{1,5})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,5})S)?)?$")
+_DURATION = re.compile(r"^P(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,5})M)?(?:(\d{1,5})S)?)?$")
 
 
 class Part(BaseModel):

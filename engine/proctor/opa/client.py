@@ -6,6 +6,8 @@ breakage against it and counts the hits; that test is the gate for an upgrade of
 """
 
 import asyncio
+import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +26,15 @@ _QUERY: Final = "?strict-builtin-errors=true"
 """A failing built-in is an error and not `undefined`. `system.authz` lets no other parameter through."""
 _HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "proctor"}
 """OPA compresses what is larger than 1 KB, which costs a tenth of the throughput on a local socket."""
+_MAX_ERROR: Final = 64 * 1024
+"""Bytes that are read of a reply that is no answer, for its message."""
+_LARGE: Final = 1 << 20
+"""Bytes from which aiohttp asks for a file instead of bytes, so that it can write in pieces."""
 _DETAIL: Final = 500
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
+_PATH: Final = re.compile(r"[A-Za-z0-9._~/-]*")
+_TOKEN: Final = re.compile(r"[!-~]+")
+"""What a header can carry as one word."""
 _KEEP_ALIVE: Final = 60.0
 _OK, _UNAUTHORISED, _FORBIDDEN, _FAILED = 200, 401, 403, 500
 
@@ -39,30 +49,50 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> "Address":
         """Read `unix:///run/opa.sock`, `http://host:port` or `https://host:port`; raise `SettingsError` for others."""
-        parts = urlsplit(text)
-        if parts.scheme == "unix" and parts.path and not parts.netloc:
+        try:
+            parts = urlsplit(text)
+            port_is_one = parts.port is None or parts.port > 0
+        except ValueError:
+            raise _no_address(text) from None
+        if parts.query or parts.fragment or "\0" in text or any(character in text for character in "\t\r\n"):
+            raise _no_address(text)
+        if parts.scheme == "unix" and text.startswith("unix:///") and parts.path != "/":
             return cls("http://opa", parts.path)
-        if parts.scheme in {"http", "https"} and parts.hostname and not parts.query and not parts.fragment:
+        # A user or password in the address would end in messages; `opa.token` is where a credential belongs.
+        plain = "@" not in parts.netloc and _HOST.fullmatch(parts.hostname or "") and _PATH.fullmatch(parts.path)
+        if parts.scheme in {"http", "https"} and plain and port_is_one:
             return cls(text.rstrip("/"))
-        raise SettingsError(
-            "reading the address of OPA", repr(text), "Write http://127.0.0.1:8181 or unix:///run/opa.sock"
-        )
+        raise _no_address(text)
 
     def __str__(self) -> str:
         """Return it as people write it."""
         return f"unix://{self.socket}" if self.socket else self.url
 
 
+def _no_address(text: str) -> SettingsError:
+    shown = repr(text.rpartition("@")[2])
+    return SettingsError("reading the address of OPA", shown, "Write http://127.0.0.1:8181 or unix:///run/opa.sock")
+
+
 class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no types
-    """One session to one OPA. It makes at most `in_flight` queries at a time, first come first served."""
+    """One session to one OPA. It makes at most `in_flight` queries at a time, first come first served.
+
+    Raises `SettingsError` for a token that no header can carry.
+    """
 
     def __init__(self, address: Address, in_flight: int, token: str | None = None) -> None:
         super().__init__(retries=0)
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise SettingsError(
+                "reading the token for OPA", "it is empty, or has a blank, a line end or a letter that is not ASCII",
+                "Set PROCTOR_OPA_TOKEN (or opa.token) to the token alone, or unset it",
+            )  # fmt: skip
         self._address = address
         self._permits = asyncio.Semaphore(in_flight)
-        self._authorisation = {"Authorization": f"Bearer {token}"} if token else {}
+        self._authorisation = {"Authorization": f"Bearer {token}"} if token is not None else {}
         self.answered_at = float("-inf")
         """Loop time of the newest answer, in seconds."""
+        self._replies: set[aiohttp.ClientResponse] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,6 +119,9 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
 
     async def close(self) -> None:
         """End the session; calls under way fail with `OpaError`."""
+        for response in self._replies:
+            # Closing alone leaves those waiting who have a head and no body yet.
+            response.content.set_exception(aiohttp.ClientConnectionError("the session was closed"))
         await self.close_connection()
 
     async def idle(self) -> None:
@@ -141,11 +174,16 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
         if session is None or session.closed:
             raise OpaError(tried, "the session is closed: this OPA was replaced or stopped")
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        data = io.BytesIO(body) if body is not None and len(body) >= _LARGE else body
         try:
             async with session.request(
-                method, self._address.url + path, data=body, headers=headers, allow_redirects=False
+                method, self._address.url + path, data=data, headers=headers, allow_redirects=False
             ) as response:
-                raw = await _read(tried, response)
+                self._replies.add(response)
+                try:
+                    raw = await _read(tried, response)
+                finally:
+                    self._replies.discard(response)
                 _check_status(tried, response, raw)
                 return raw
         except aiohttp.ClientConnectorError as error:
@@ -169,14 +207,24 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
 
 
 async def _read(tried: str, response: aiohttp.ClientResponse) -> bytes:
-    """Return the body. One without length and chunking ends wherever the connection does, so it proves nothing."""
-    if response.content_length is None and response.headers.get("Transfer-Encoding", "").lower() != "chunked":
+    """Return the body of an answer, whole, or the beginning of any other.
+
+    An answer without length and chunking ends wherever the connection does, so nothing proves that it is whole.
+    """
+    answer = response.status == _OK
+    if (
+        answer
+        and response.content_length is None
+        and response.headers.get("Transfer-Encoding", "").lower() != "chunked"
+    ):
         raise OpaError(
             tried, "the reply carries neither a length nor chunking", "Is that an OPA?", Reason.ENGINE_HALF_REPLY
         )
     found = bytearray()
     async for chunk in response.content.iter_any():
         found += chunk
+        if not answer and len(found) > _MAX_ERROR:
+            break
         if len(found) > MAX_REPLY:
             raise OpaError(tried, f"the reply is larger than {MAX_REPLY} bytes", reason=Reason.ENGINE_BAD_SHAPE)
     return bytes(found)

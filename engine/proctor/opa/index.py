@@ -213,6 +213,11 @@ _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+(?:\.[a-z_]+){0,3})\}")
 _MAX_VALUE: Final = 200
 
 
+def placeholders(template: str) -> list[list[str]]:
+    """Return the path of each placeholder of a message: `{workload.name}` gives `["workload", "name"]`."""
+    return [path.split(".") for path in _PLACEHOLDER.findall(template)]
+
+
 def render(template: str, item: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     """Fill `{field}` and `{group.field}` of a message from the item, then from the request; `?` for what is absent.
 

@@ -17,4 +17,7 @@ if __name__ == "__main__":
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it was gone before we asked to be told
         sys.exit(1)
-    os.execv(program, sys.argv[2:])  # noqa: S606 (no shell: that is the point)
+    try:
+        os.execv(program, sys.argv[2:])  # noqa: S606 (no shell: that is the point)
+    except OSError as error:
+        sys.exit(f"{program}: {error.strerror}")

@@ -30,6 +30,8 @@ PROBE_EVERY: Final = 0.5
 """Seconds between two looks at a child that has answered nobody meanwhile."""
 PROBE_LIMIT: Final = 0.5
 """Seconds that a canary may take; two misses in a row, and nothing answered, make a child hung."""
+PROVE_EVERY: Final = 5.0
+"""Seconds between two canaries of a child that answers others: an answer is a sign of life, but not of our policy."""
 _MISSES: Final = 2
 _BACK_OFF: Final = 0.05
 _LONGEST_BACK_OFF: Final = 5.0
@@ -190,7 +192,7 @@ class ManagedOpa:
         until = loop.time() + START_LIMIT
         while True:
             if generation.child.ended.is_set():
-                printed = generation.child.output or "it printed nothing"
+                printed = await generation.child.last_words() or "it printed nothing"
                 raise OpaError(f"starting {self._binary.path}", f"it ended at once: {printed}", "See 'proctor doctor'")
             try:
                 await generation.canary(min(until, loop.time() + PROBE_LIMIT * 4))
@@ -215,8 +217,11 @@ class ManagedOpa:
                 lived = asyncio.get_running_loop().time() - generation.born
                 delay = _BACK_OFF if lived > _STABLE else delay
                 self._current, self._trouble = None, "its process ended; a new one is being started"
-                log.error("opa.ended", pid=generation.child.pid, lived=round(lived, 3), printed=generation.child.output)
-                await generation.stop()
+                try:
+                    printed = await generation.child.last_words()
+                finally:
+                    await generation.stop()
+                log.error("opa.ended", pid=generation.child.pid, lived=round(lived, 3), printed=printed)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_BACK_OFF)
             async with self._switching:
@@ -234,6 +239,7 @@ class ManagedOpa:
         """Return when the child has ended, was killed because it hung, or was replaced."""
         loop = asyncio.get_running_loop()
         misses = 0
+        proven = generation.born
         while self._current is generation:
             try:
                 async with asyncio.timeout(PROBE_EVERY):
@@ -243,15 +249,15 @@ class ManagedOpa:
             else:
                 return
             asked = loop.time()
-            if asked - generation.client.answered_at < PROBE_EVERY:
-                misses = 0
+            if asked - generation.client.answered_at < PROBE_EVERY and asked - proven < PROVE_EVERY and not misses:
                 continue
             try:
                 await generation.canary(asked + PROBE_LIMIT)
-                misses = 0
+                misses, proven = 0, loop.time()
             except OpaError as error:
                 late = loop.time() - asked - PROBE_LIMIT
-                if late > PROBE_LIMIT / 2 or generation.client.answered_at > asked:
+                lives = late > PROBE_LIMIT / 2 or generation.client.answered_at > asked
+                if lives and error.reason is Reason.ENGINE_TIMEOUT:
                     continue  # this process had no time to read an answer, or another call got one
                 misses += 1
                 log.warning("opa.no_answer", pid=generation.child.pid, misses=misses, error=str(error))

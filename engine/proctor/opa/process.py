@@ -22,7 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import structlog
 
@@ -52,6 +52,10 @@ class _Spawner:
     def _serve(self) -> None:
         while True:
             work, promise = self._wanted.get()
+            # From here on nobody can cancel it: a promise that is cancelled while it is kept would end this thread, and
+            # with it every child.
+            if not promise.set_running_or_notify_cancel():
+                continue
             try:
                 promise.set_result(work())
             except BaseException as error:  # noqa: BLE001 (it is raised where it was asked for)
@@ -81,6 +85,10 @@ class _Output(asyncio.Protocol):
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
         self._size = 0
+        self.ended = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (either way there is no more)
+        self.ended.set()
 
     def data_received(self, data: bytes) -> None:
         self._chunks.append(data)
@@ -98,6 +106,12 @@ class _Spawned:
     process: "subprocess.Popen[bytes]"
     descriptor: int
     """A pidfd: becomes readable when the process ends, and never names another one."""
+
+    def discard(self) -> None:
+        """Kill it and forget it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self.descriptor)
 
 
 class OpaProcess:
@@ -121,27 +135,26 @@ class OpaProcess:
         `run_dir` gets the socket and a file that names the process, so that a later start finds one that was left.
         """
         tried = f"starting {binary}"
-        reading, writing = os.pipe()
-        output = _Output()
         try:
             socket, record = _places(run_dir)
             arguments = command(binary, bundle, socket)
-            spawned = await asyncio.wrap_future(_the_spawner().run(lambda: _spawn(arguments, writing, settings)))
+            spawned, reading = await _spawned(arguments, settings)
         except OSError as error:
-            os.close(reading)
             raise OpaError(tried, str(error), "Look at 'proctor doctor'") from error
-        finally:
-            os.close(writing)
+        output = _Output()
         child = cls(spawned, socket, record, output, arguments)
         try:
-            pipe = os.fdopen(reading, "rb", buffering=0)
-            child._reading, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: output, pipe)
+            child._reading, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: output, reading)
             _write_record(record, child.pid, socket)
-        except OSError as error:
+        except BaseException as error:
+            reading.close()
             child.kill()
             await child.ended.wait()
             child.clear()
-            raise OpaError(tried, str(error), "Make room, and see to it that this user owns the directory") from error
+            if isinstance(error, OSError):
+                remedy = "Make room, and see to it that this user owns the directory"
+                raise OpaError(tried, str(error), remedy) from error
+            raise
         return child
 
     @property
@@ -149,9 +162,12 @@ class OpaProcess:
         """Return the process id."""
         return self._spawned.process.pid
 
-    @property
-    def output(self) -> str:
-        """Return the end of what it printed, on one line for each message."""
+    async def last_words(self) -> str:
+        """Return the end of what it printed, on one line for each message. Call it when the process has ended."""
+        with contextlib.suppress(TimeoutError):
+            # Its end is told by another descriptor than its words, in any order.
+            async with asyncio.timeout(1.0):
+                await self._output.ended.wait()
         return _messages(self._output.text())
 
     def _on_end(self) -> None:
@@ -171,6 +187,7 @@ class OpaProcess:
     async def stop(self) -> None:
         """End it: SIGTERM, its requests end, then SIGKILL. Returns when it is gone and has left nothing behind."""
         self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # a stopped process takes SIGTERM to heart when it goes on
         try:
             async with asyncio.timeout(GRACE + 1.0):
                 await self.ended.wait()
@@ -188,10 +205,7 @@ class OpaProcess:
         if not self._cleared:
             self._cleared = True
             os.close(self._spawned.descriptor)
-        self.socket.unlink(missing_ok=True)
-        if self.socket.parent != self._record.parent:
-            with contextlib.suppress(OSError):
-                self.socket.parent.rmdir()
+        _remove_socket(self.socket, self._record.parent)
         self._record.unlink(missing_ok=True)
 
 
@@ -208,16 +222,42 @@ def command(binary: Path, bundle: BuiltBundle, socket: Path) -> list[str]:
     ]  # fmt: skip
 
 
+async def _spawned(arguments: list[str], settings: OpaSettings) -> tuple[_Spawned, IO[bytes]]:
+    """Return a child that the spawner has started, and the pipe with what it prints. Raises `OSError`.
+
+    A caller that is cancelled meanwhile leaves no child behind.
+    """
+    reading, writing = os.pipe()
+    pipe = os.fdopen(reading, "rb", buffering=0)
+    starting = asyncio.wrap_future(_the_spawner().run(lambda: _spawn(arguments, writing, settings)))
+    try:
+        return await asyncio.shield(starting), pipe
+    except BaseException as error:
+        pipe.close()
+        if isinstance(error, asyncio.CancelledError):
+            with contextlib.suppress(OSError):  # then there is no child
+                (await starting).discard()
+        raise
+
+
 def _spawn(arguments: list[str], output: int, settings: OpaSettings) -> _Spawned:
-    """Start the child from the calling thread, which must live as long as this process."""
+    """Start the child from the calling thread, which must live as long as this process; close our end of `output`."""
     # Nothing of our own environment: it may hold secrets and proxies, and OPA reads OPA_* variables as options.
     environment = {"GOGC": str(settings.gogc), "GOMEMLIMIT": settings.memory_limit, "HOME": "/nonexistent"}
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(launch.__file__), str(os.getpid()), *arguments],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd="/",
-        start_new_session=True, umask=0o077,
-    )  # fmt: skip
-    return _Spawned(process, os.pidfd_open(process.pid))
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(launch.__file__), str(os.getpid()), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd="/",
+            start_new_session=True, umask=0o077,
+        )  # fmt: skip
+    finally:
+        os.close(output)
+    try:
+        return _Spawned(process, os.pidfd_open(process.pid))
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
 
 
 def _places(run_dir: Path) -> tuple[Path, Path]:
@@ -234,6 +274,13 @@ def socket_path(run_dir: Path, name: str) -> Path:
     if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
         return path
     return Path(tempfile.mkdtemp(prefix="proctor-", dir="/tmp")) / name
+
+
+def _remove_socket(socket: Path, run_dir: Path) -> None:
+    socket.unlink(missing_ok=True)
+    if socket.parent != run_dir.absolute():
+        with contextlib.suppress(OSError):  # somebody else's files in it are not ours to remove
+            socket.parent.rmdir()
 
 
 def _messages(text: str) -> str:
@@ -274,17 +321,24 @@ def sweep(run_dir: Path) -> list[int]:
     killed: list[int] = []
     for record in sorted(run_dir.glob(_PID_FILE.format(name="*"))):
         try:
-            document = json.loads(record.read_text(encoding="utf-8"))
-            pid, started, socket = int(document["pid"]), document["started"], Path(document["socket"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            pid, started, socket = _read_record(record)
+            if _kill_recorded(pid, started, socket):
+                killed.append(pid)
+            _remove_socket(socket, run_dir)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             log.warning("opa.sweep_unreadable", record=str(record), error=str(error))
+        with contextlib.suppress(OSError):  # a folder, or not ours: it has been warned of, and is in nobody's way
             record.unlink(missing_ok=True)
-            continue
-        if _kill_recorded(pid, started, socket):
-            killed.append(pid)
-        socket.unlink(missing_ok=True)
-        record.unlink(missing_ok=True)
     return killed
+
+
+def _read_record(record: Path) -> tuple[int, object, Path]:
+    document = json.loads(record.read_text(encoding="utf-8"))
+    socket = Path(document["socket"])
+    # The socket is going to be removed: only the one that belongs to this record can be meant.
+    if socket.name != record.with_suffix(".sock").name or not socket.is_absolute():
+        raise ValueError(f"{str(socket)!r:.200} is not its socket")
+    return int(document["pid"]), document["started"], socket
 
 
 def _kill_recorded(pid: int, started: object, socket: Path) -> bool:

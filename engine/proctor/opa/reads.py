@@ -55,9 +55,11 @@ class Reads:
         self._functions = {name for name, entry in self._entries if "args" in entry["head"]}
         self._aliases: dict[str, Path] = {}
         self._problems: list[str] = []
+        names = [name for name, _ in self._entries]
         for _ in self._entries:  # an alias may stand for another one
             for name, entry in self._entries:
-                if "args" not in entry["head"] and "key" not in entry["head"]:
+                # What has two meanings, by a second definition or an `else`, stands for neither.
+                if not {"args", "key"} & entry["head"].keys() and names.count(name) == 1 and "else" not in entry:
                     path = self._resolve(entry["head"].get("value", {}), _Scope(name))
                     if path is not None:
                         self._aliases[name] = path
@@ -74,7 +76,9 @@ class Reads:
                 if name == "exempt":
                     excusing += found
                 yield from self._places(name, entry, scope, found)
-            elif name not in self._functions and name not in self._aliases:
+            elif name in self._aliases:
+                used += self._expressions(entry.get("body", []), _Scope(f"{number}"), 0)
+            elif name not in self._functions:
                 used += self._body(entry, _Scope(f"{number}"), 0)
         yield from dict.fromkeys(self._problems)
         yield from dict.fromkeys(filter(None, (self._undeclared(read) for read in used)))
@@ -196,6 +200,8 @@ class Reads:
                     if path is not None and item.get("type") == "var":
                         index = indices[0]["value"] if indices else "_"
                         scope.paths[item["value"]] = (*path, f"*{scope.tag}:{index}")
+                    elif path is not None:
+                        self._problems.append(f"takes input.{_text(path)} apart by a pattern: name the item instead")
         elif isinstance(terms, list) and _operator(terms) in {"assign", "eq"}:
             for left, right in permutations(terms[1:], 2):
                 path = self._resolve(right, scope)

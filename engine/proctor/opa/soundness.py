@@ -17,6 +17,7 @@ from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.reads import Reads, head_name
 
 _CONFIG_CALL: Final = re.compile(r'config\.(list|threshold)\(\s*(?:"([a-z0-9_]+)"\s*\))?')
+_CONFIG: Final = ["data", "governance", "config"]
 _RULE_HEAD: Final = re.compile(r"^([a-z_][a-z0-9_]*)\b", re.MULTILINE)
 _COMPARISONS: Final = frozenset({"lt", "lte", "gt", "gte", "neq"})
 _ALLOWED_CALLS: Final = frozenset({"eq", "equal", "assign", "count", "internal.member_2", "internal.member_3"})
@@ -99,8 +100,8 @@ def _imports(module: dict[str, Any]) -> Iterator[tuple[list[str], str, str]]:
         problem = ""
         if path[0] == "data" and (path[1:2] != ["governance"] or path[2:3] not in (["lib"], ["config"])):
             problem = f"imports {'.'.join(path)}: rules import only data.governance.lib and data.governance.config"
-        elif path == ["data", "governance", "config"] and name != "config":
-            problem = f"imports data.governance.config as {name}: the build looks for `config.list(`"
+        elif path[:3] == _CONFIG and (path != _CONFIG or name != "config"):
+            problem = f"imports {'.'.join(path)} as {name}: import data.governance.config, and only that, as config"
         elif path == ["rego", "v2"]:
             problem = "imports rego.v2, which the linter can't read yet"
         elif path[0] == "input":
@@ -132,9 +133,13 @@ def _calls(module: dict[str, Any], libraries: set[str]) -> Iterator[str]:
                 yield f"raw comparison `{name}`: across types it allows; use lib.compare"
             else:
                 yield f"calls {name}: rule bodies use only ==, in, some, count, lib and config"
-        if node.get("type") == "ref" and node["value"] and node["value"][0].get("value") == "data":
+        if node.get("type") == "ref" and node["value"] and node["value"][0].get("value") in ("data", "config"):
             path = [str(part["value"]) for part in node["value"]]
-            if path[1:2] != ["governance"] or path[2:3] not in (["lib"], ["config"]):
+            if path[0] == "config":
+                path = [*_CONFIG, *path[1:]] if "config" in libraries else ["data", "governance", "lib"]
+            if path[:3] == _CONFIG and path[3:] not in (["list"], ["threshold"]):
+                yield f"reads {'.'.join(path)}: use config.list and config.threshold, whose names are checked"
+            elif path[1:2] != ["governance"] or path[2:3] not in (["lib"], ["config"]):
                 yield f"reads {'.'.join(path)}: rules read only input, lib and config"
 
 

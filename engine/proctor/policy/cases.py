@@ -36,6 +36,8 @@ _WRONG: Final[Mapping[str, Sequence[Any]]] = {
         "9999-01-01T00:00:00Z",
     ),
 }
+_NO_GROUPS: Final[Sequence[Any]] = (None, [], "x", 1, True)
+_NAMELESS: Final[Sequence[Any]] = ("", 5, None)
 _NO_TIMES: Final = (None, 5, "", "2026-13-01T00:00:00Z", "2200-01-01T00:00:00Z", "2026-01-01", "2026-01-01t00:00:00z")
 
 
@@ -84,7 +86,7 @@ def generate(
     samples: Mapping[str, Mapping[str, Any]],
     roles: Mapping[str, "Roles"],
 ) -> tuple[list[Case], list[str]]:
-    """Return the cases of every rule of the index, and one line for each rule that nothing can be proven about.
+    """Return the cases of every rule in `roles`, and one line for each rule that nothing can be proven about.
 
     `samples` holds inputs by name, the first that suits a rule is taken. One whose name ends in `exempt_<rule name>`
     is the exempt sample of that rule; all others must be allowed. `roles` says of each rule what its fields are for.
@@ -94,7 +96,7 @@ def generate(
     """
     cases: list[Case] = []
     problems: list[str] = []
-    for code in sorted(index["rules"]):
+    for code in sorted(roles):
         allowed = {name: sample for name, sample in samples.items() if not _is_exempt(name)}
         for stage, kind in _applications(index, code):
             found = [name for name, sample in allowed.items() if _selects(index, code, sample, stage, kind)]
@@ -258,7 +260,7 @@ class _Generator:
             return self._case(f"{where} {title}", kind, patches, "not_evaluable", at)
 
         yield unproven("missing", "deletion", [[remove(group)]])
-        yield unproven("is no object", "type", [[replace(group, value)] for value in (None, [], "x", 1, True)])
+        yield unproven("is no object", "type", [[replace(group, value)] for value in _NO_GROUPS])
         yield unproven("without evidence", "deletion", [[remove([*group, "evidence"])]])
         for part in ("about", "observed_at", "tier"):
             yield unproven(f"without evidence.{part}", "deletion", [[remove([*group, "evidence", part])]])
@@ -339,7 +341,7 @@ class _Generator:
             *([replace([level], value)] for value in (None, "x", 5, True, {}, {"0": items[0]}, [items], [None], ["x"])),
         ]
         yield self._case("a list that is not the subject's parts", "list", broken, "not_evaluable", whole)
-        nameless = [[replace([level, 0, field], value)] for field in self._rule["item_id"] for value in ("", 5, None)]
+        nameless = [[replace([level, 0, field], value)] for field in self._rule["item_id"] for value in _NAMELESS]
         if nameless and "digest" in items[0]:
             yield self._case("an item without identity", "list", nameless, "not_evaluable", [[level, 0]])
 

@@ -101,7 +101,8 @@ async def _answers(child: OpaProcess, client: OpaClient) -> None:
             await client.query(ENTRYPOINT_DECISION, b"{}", until)
         except OpaError as error:
             if child.ended.is_set():
-                raise OpaError("starting OPA with the policy", child.output or "it ended without a word") from error
+                words = await child.last_words()
+                raise OpaError("starting OPA with the policy", words or "it ended without a word") from error
             if error.reason is not Reason.ENGINE_UNAVAILABLE or asyncio.get_running_loop().time() > until:
                 raise
             await asyncio.sleep(_POLL)

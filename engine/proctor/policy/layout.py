@@ -32,10 +32,14 @@ class Layout:
     folder: Path
     """A temporary folder, private to its user."""
     laid_out: bundle.LaidOut
+    inspected: Mapping[str, Any]
+    """What `opa inspect` says of the policy."""
     origins: Mapping[Path, Path]
     """File in `policy` or `tests` -> the file that its author wrote. What the build generated has none."""
     samples: Mapping[str, Mapping[str, Any]]
     """Inputs by name, packs first: a pack's are named `<pack>/<name>`."""
+    focus: Path | None = None
+    """The pack whose rules are looked at; None: everything."""
 
     @property
     def policy(self) -> Path:
@@ -55,6 +59,13 @@ class Layout:
         except ValueError:
             return found
 
+    def in_focus(self, file: Path) -> bool:
+        """Tell whether a file of `policy` or `tests` is one that somebody wrote and wants to hear about."""
+        written = self.origins.get(file)
+        if written is None or self.focus is None:
+            return written is not None
+        return written.resolve().is_relative_to(self.focus.resolve())
+
     def named(self, text: str) -> str:
         """Return a message of a tool with the authors' own paths in it."""
         for file in sorted(self.origins, key=lambda path: -len(str(path))):
@@ -63,10 +74,11 @@ class Layout:
 
 
 @contextmanager
-def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
+def laid_out(settings: Settings, binary: Path, focus: Path | None = None) -> Iterator[Layout]:
     """Lay out the provided policy and the packs of `settings`, checked by the build; remove all of it afterwards.
 
-    Raises `PolicyError` for what the build refuses, and for samples that are no inputs.
+    `focus` is the one of the packs whose rules are looked at. Raises `PolicyError` for what the build refuses, and for
+    samples that are no inputs.
     """
     source = bundle.policy_dir(settings.policy_dir)
     with tempfile.TemporaryDirectory(prefix="prc-") as name:
@@ -75,8 +87,9 @@ def laid_out(settings: Settings, binary: Path) -> Iterator[Layout]:
         origins = _origins(folder / "policy", source, settings.policy.packs)
         origins |= _copy_tests(folder / "tests", source, settings.policy.packs)
         samples = _samples(source, settings.policy.packs)
-        _check_apart(binary, folder)
-        yield Layout(folder, result, origins, samples)
+        inspected = annotations.inspect(binary, folder / "policy")
+        _check_apart(inspected, annotations.inspect(binary, folder / "tests"))
+        yield Layout(folder, result, inspected, origins, samples, focus)
 
 
 def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
@@ -86,6 +99,15 @@ def _origins(policy: Path, source: Path, packs: list[Path]) -> dict[Path, Path]:
         written = next((root / relative for root in (source, *packs) if (root / relative).is_file()), None)
         if written is not None:
             found[file] = written
+    return found
+
+
+def authored(source: Path, packs: list[Path]) -> dict[str, Path]:
+    """Return every Rego file that somebody wrote, by its path in the merged tree of provided policy and packs."""
+    found: dict[str, Path] = {}
+    for root in (source, *packs):
+        for file in sorted(root.rglob("*.rego")):
+            found.setdefault(file.relative_to(root).as_posix(), file)
     return found
 
 
@@ -156,15 +178,14 @@ def _missing(document: Any) -> str:
     return "" if isinstance(context.get("now"), str) else "context lacks now"
 
 
-def _check_apart(binary: Path, folder: Path) -> None:
+def _check_apart(policy: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
     """Refuse a test that adds to a package of the policy: it would test something else than the bundle holds."""
-    tests = annotations.inspect(binary, folder / "tests").get("namespaces", {})
-    own = annotations.inspect(binary, folder / "policy").get("namespaces", {})
-    shared = sorted(set(tests) & set(own))
+    theirs: Mapping[str, list[str]] = tests.get("namespaces", {})
+    shared = sorted(set(theirs) & set(policy.get("namespaces", {})))
     if shared:
         raise PolicyError(
             "collecting the tests",
-            [f"{Path(tests[name][0]).name}: {name} is a package of the policy" for name in shared],
+            [f"{Path(theirs[name][0]).name}: {name} is a package of the policy" for name in shared],
             "Tests have a package of their own: the rule's, with _test behind it",
         )
 

@@ -35,7 +35,8 @@ def run(settings: Settings, layout: Layout, binary: Path, *, verbose: bool) -> R
     began = time.monotonic()
     own = unittests.run(layout, binary)
     samples = projected(layout)
-    made, unproven = cases.generate(layout.laid_out.document, samples, roles(layout, binary))
+    looked_at = roles(layout, binary)
+    made, unproven = cases.generate(layout.laid_out.document, samples, looked_at)
     judged = asyncio.run(_evaluate(settings, layout, binary, made, samples))
     surprised = [result for result in judged if result.surprise is not None]
     lines = [*_passed(own, judged)] if verbose else []
@@ -44,7 +45,7 @@ def run(settings: Settings, layout: Layout, binary: Path, *, verbose: bool) -> R
     for result in surprised:
         lines += [*_told(result, samples)]
     ok = bool(own.tests) and bool(judged) and not (own.failed or own.missing or unproven or surprised)
-    lines += [*_summary(layout, own, judged, surprised)]
+    lines += [*_summary(len(looked_at), own, judged, surprised)]
     lines.append(f"{'OK' if ok else 'FAILED'} in {time.monotonic() - began:.1f} s")
     return Report(ok, "\n".join(lines))
 
@@ -76,8 +77,9 @@ def projected(layout: Layout) -> dict[str, dict[str, Any]]:
 
 
 def roles(layout: Layout, binary: Path) -> dict[str, cases.Roles]:
-    """Return what the declared fields of each rule are for, as its annotation and its source say."""
-    return {rule.code: _roles(rule, _parsed(binary, layout.policy / rule.file)) for rule in layout.laid_out.rules}
+    """Return what the declared fields of each rule in focus are for, as its annotation and its source say."""
+    rules = [rule for rule in layout.laid_out.rules if layout.in_focus(layout.policy / rule.file)]
+    return {rule.code: _roles(rule, _parsed(binary, layout.policy / rule.file)) for rule in rules}
 
 
 def _parsed(binary: Path, file: Path) -> dict[str, Any]:
@@ -117,12 +119,11 @@ def _told(result: evaluation.Judged, samples: Mapping[str, Mapping[str, Any]]) -
 
 
 def _summary(
-    layout: Layout,
+    rules: int,
     own: unittests.UnitTests,
     judged: Sequence[evaluation.Judged],
     surprised: Sequence[evaluation.Judged],
 ) -> Iterator[str]:
-    rules = len(layout.laid_out.rules)
     yield f"{rules} rules, {len(own.tests)} tests, {len(own.failed)} failed, {len(own.missing)} missing"
     inputs = sum(len(result.case.patches) for result in judged)
     yield f"{len(judged)} decisive cases with {inputs} inputs, {len(surprised)} failed"

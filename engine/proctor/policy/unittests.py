@@ -1,6 +1,7 @@
 """The authors' own tests: runs them with `opa test`, and finds those that are missing, empty or switched off."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ def run(layout: Layout, binary: Path) -> UnitTests:
     write_json(samples, {"samples": layout.samples})
     command = [
         str(binary), "test", "--format", "json", "--timeout", _TIMEOUT, "--fail-on-empty",
-        "--capabilities", str(capabilities), str(layout.policy), str(layout.tests), str(samples),
+        "--run", _wanted(layout), "--capabilities", str(capabilities),
+        str(layout.policy), str(layout.tests), str(samples),
     ]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, timeout=_WHOLE, check=False)
@@ -71,6 +73,13 @@ def run(layout: Layout, binary: Path) -> UnitTests:
     if done.returncode == _FAILED and not any(test.why for test in tests) and tests:
         raise OpaError("running the rules' tests", "OPA says that tests failed, and reports none that did")
     return UnitTests(tests, tuple(_missing(layout, {Path(result["location"]["file"]) for result in results})))
+
+
+def _wanted(layout: Layout) -> str:
+    """Return the expression that matches the full names of the tests in focus, and no others."""
+    files = [file.relative_to(layout.tests) for file in layout.tests.rglob("*_test.rego") if layout.in_focus(file)]
+    packages = {re.escape(".".join(("data", *file.parent.parts))) for file in files}
+    return "." if layout.focus is None else rf"^({'|'.join(sorted(packages))})_test\."
 
 
 def _results(output: bytes) -> list[dict[str, Any]] | None:
@@ -97,10 +106,10 @@ def _test(layout: Layout, result: Mapping[str, Any]) -> UnitTest:
 def _missing(layout: Layout, ran: set[Path]) -> Iterator[str]:
     """Yield one line for each file of the policy without a test beside it, and for each test file that ran nothing."""
     for file in sorted(layout.policy.rglob("*.rego")):
-        if file in layout.origins:
+        if layout.in_focus(file):
             beside = layout.tests / file.relative_to(layout.policy).with_name(f"{file.stem}_test.rego")
             if not beside.is_file():
                 yield f"{layout.origin(file)}: has no {beside.name} beside it"
     for file in sorted(layout.tests.rglob("*_test.rego")):
-        if file not in ran:
+        if layout.in_focus(file) and file not in ran:
             yield f"{layout.origin(file)}: runs no test; a test's name starts with test_"

@@ -7,20 +7,35 @@ import os
 from pathlib import Path
 
 from proctor.errors import OpaError
-from proctor.policy import layout, testing
+from proctor.policy import layout, linting, testing
 from proctor.policy.testing import Report
 from proctor.settings import Settings
 
 
-def test(settings: Settings, binary: Path, *, verbose: bool) -> Report:
+def test(  # the verb of the command
+    settings: Settings,
+    binary: Path,
+    *,
+    verbose: bool,
+    only: Path | None = None,  # noqa: PT028 (no test of pytest's, whose file would be named test_...)
+) -> Report:
     """Run the rules' own tests and the cases generated from their annotations, with the OPA at `binary`.
 
+    `only`: one of the packs of `settings`. Its rules are tested, each in a whole decision, and not everybody's again.
     A rule without a test, a test file that runs none, a switched-off test and a rule without a sample are failures.
     Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
     """
     opa = _executable(binary)
-    with layout.laid_out(settings, opa) as work:
+    with layout.laid_out(settings, opa, only) as work:
         return testing.run(settings, work, opa, verbose=verbose)
+
+
+def lint(settings: Settings, binary: Path) -> Report:
+    """Look for ways to fail open, for typos against the declared fields, and for bad form and wording.
+
+    Raises `PolicyError` and `OpaError` when a tool can't be run; what the tools find is in the report.
+    """
+    return linting.run(settings, _executable(binary))
 
 
 def _executable(binary: Path) -> Path:

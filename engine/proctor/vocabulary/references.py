@@ -18,7 +18,7 @@ _LOGGED_MODEL = re.compile(r"m-[0-9a-f]{32}")
 _VERSION = re.compile(r"[0-9]{1,18}")
 _PRINTABLE = re.compile(r"[^\x00-\x20\x7f]+")
 
-OCI_SCHEMES: Final = frozenset({"oci", "oci+native", "docker"})
+OCI_SCHEMES: Final = frozenset({"oci", "oci+native", "oci+fetch", "docker"})
 STORAGE_SCHEMES: Final = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "wasb", "wasbs", "azure", "hdfs", "webhdfs", "http", "https",
      "pvc", "dbfs", "runs", "mlflow-artifacts", "storage"}

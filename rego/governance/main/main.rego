@@ -26,8 +26,12 @@ decision := {
 	"findings": [finding | some finding in _findings],
 	"rules": _counts,
 	"problems": [problem | some problem in _problems],
-	"policy": {"revision": index.revision},
+	"policy": {"revision": _revision},
 }
+
+default _revision := ""
+
+_revision := index.revision
 
 default _outcome := "error"
 
@@ -49,8 +53,7 @@ _sound if {
 	count(_problems) == 0
 	count(_codes) > 0
 	count(_counts) == count(_codes)
-	count(_weak) == count(_selection.needs)
-	count(_list_gaps) == count(_selection.scopes)
+	_worked
 	count(_findings) == _expected
 }
 
@@ -118,7 +121,7 @@ _names[id] := {path: identity |
 
 _named[id] := object.keys(_names[id]) if some id in _selection.names
 
-_doubtful_needs := {id | some id, paths in _weak; count(paths) > 0}
+_sure_needs := {id | some id, paths in _weak; count(paths) == 0}
 
 _doubtful_scopes := {scope | some scope, gaps in _list_gaps; count(gaps) > 0}
 
@@ -133,14 +136,8 @@ _plain contains code if {
 	rule := index.rules[code]
 	rule.request == {}
 	count(_empty_lists[rule.scope]) == 0
-	_undoubted(rule)
-}
-
-_undoubted(_) if count(_doubtful_needs) == 0
-
-_undoubted(rule) if {
-	count(_doubtful_needs) > 0
-	count({entry.need | some entry in rule.needs} & _doubtful_needs) == 0
+	is_array(rule.needs)
+	count({entry.need | some entry in rule.needs} - _sure_needs) == 0
 }
 
 _judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": set(), "lists": {}} if {
@@ -155,8 +152,11 @@ _judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": set()
 _judged[code] := {"keys": keys, "pass": pass, "exempt": exempt, "blocked": (hard | soft), "lists": lists} if {
 	some code in (_codes - _plain)
 	rule := index.rules[code]
+	is_array(rule.needs)
+	is_object(rule.request)
+	all_keys := _keys[rule.scope]
 	lists := _bad_lists(rule)
-	keys := {path | count(lists) == 0; some path in _keys[rule.scope]}
+	keys := {path | count(lists) == 0; some path in all_keys}
 	hard := {path | count(_request_gaps(rule)) > 0; some path in keys} | _blocked(rule, keys, false)
 	soft := _blocked(rule, keys, true)
 	pass := (((_compliant[code] & keys) & _named[rule.names]) - hard) - soft
@@ -179,7 +179,11 @@ _bad_lists(rule) := {at: {gap | some gap in gaps; gap.at == at} |
 	some at in {gap.at | some gap in gaps}
 }
 
-_blocked(rule, keys, soft) := union({_blocked_by(entry, keys) | some entry in rule.needs; entry.soft == soft})
+_blocked(rule, keys, soft) := union({_blocked_by(entry, keys) | some entry in rule.needs; _soft(entry) == soft})
+
+default _soft(_) := false
+
+_soft(entry) if entry.soft == true
 
 # Which places of a rule one need leaves unproven. The last branch blocks everything: what can't be told is not proven.
 _blocked_by(entry, keys) := set() if {
@@ -365,6 +369,16 @@ _ruled if {
 	count(index.rules) > 0
 }
 
+_problems contains {"code": "bad_index", "detail": "the index names a need or a scope that it does not describe"} if {
+	is_number(_now)
+	not _worked
+}
+
+_worked if {
+	count(_weak) == count(_selection.needs)
+	count(_list_gaps) == count(_selection.scopes)
+}
+
 _problems contains {"code": "unknown_stage", "detail": "no rule applies to this stage"} if {
 	not index.select[input.stage]
 }
@@ -390,6 +404,7 @@ _problems contains {"code": "rule_broken", "detail": code} if {
 }
 
 _problems contains {"code": "bad_action", "detail": code} if {
+	count(_actions) > 0
 	count([code | some code in _codes; _actions[code] in {"deny", "warn", "dryrun"}]) < count(_codes)
 	some code in _codes
 	not _actions[code] in {"deny", "warn", "dryrun"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from proctor.errors import StateError
 from proctor.plugins import Asking, Services
@@ -96,15 +97,21 @@ class FakeDeployments:
 class Cluster:
     """An API server's side of the webhook: posts reviews, and reads answers as its decoder does."""
 
-    def __init__(self, decider: FakeDecider, **configuration: Any) -> None:
+    def __init__(self, decider: FakeDecider, *, over_limit: bool = False, **configuration: Any) -> None:
         self.decider = decider
         self.deployments = FakeDeployments()
         adapter = create(Services(decider, FakePeople(), configuration, self.deployments))
         assert adapter.router is not None
         app = FastAPI()
         app.include_router(adapter.router, prefix=MOUNT)
+
+        async def server(scope: Scope, receive: Receive, send: Send) -> None:
+            """Say what the server's gate says in the state of a call over its limit (proctor.server.gate)."""
+            state = {"over_limit": True} if over_limit else {}
+            await app({**scope, "state": state}, receive, send)
+
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://proctor.test", follow_redirects=False
+            transport=httpx.ASGITransport(server), base_url="http://proctor.test", follow_redirects=False
         )
 
     async def post(self, body: bytes, path: str = "/admit?timeout=10s", **headers: str) -> httpx.Response:

@@ -15,7 +15,7 @@ from proctor.plugins import Services
 from proctor.vocabulary.canonical import MAX_BYTES, digest_bytes
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
-from proctor_adapters.kubernetes import gate
+from proctor_adapters.kubernetes import gate, models
 from proctor_adapters.kubernetes.configuration import KubernetesSettings
 from proctor_adapters.kubernetes.routes import _check, _check_body, time_budget
 from tests.adapters.kubernetes.doubles import (
@@ -137,11 +137,12 @@ async def test_what_has_a_uid_anywhere_is_denied_readably(allowing: Cluster, bod
         json.dumps(review(SERVING)).encode() + b"}",
         json.dumps(review(SERVING)).encode().replace(b'"dryRun": false', b'"dryRun": NaN'),
         json.dumps(review(SERVING)).encode().replace(b'"dryRun"', b'"operation": "DELETE", "dryRun"'),
+        json.dumps(review(SERVING)).encode().replace(b'"dryRun": false', b'"dryRun": 1e400'),
         json.dumps(review(SERVING)).encode().replace(b"scorer", b"\xff"),
         b'{"apiVersion":"admission.k8s.io/v1","request":{"uid":"' + UID.encode() + b'","x":' + b"[" * 100_000,
         b'{"request":{"uid":"' + UID.encode() + b'","x":' + b"9" * 5000 + b"}}",
     ],
-    ids=["cut", "more", "nan", "twice", "utf8", "deep", "digits"],
+    ids=["cut", "more", "nan", "twice", "double", "utf8", "deep", "digits"],
 )
 async def test_what_can_not_be_decoded_is_denied_readably(allowing: Cluster, raw: bytes) -> None:
     response = await allowing.post(raw)
@@ -155,6 +156,21 @@ async def test_only_without_any_uid_the_answer_is_400(allowing: Cluster, raw: by
     response = await allowing.post(raw)
     assert response.status_code == 400
     assert "retry-after" not in response.headers
+    # A Status is what client-go shows the text of (k8s.io/client-go `rest.Request.transformResponse`).
+    status = response.json()
+    assert (status["kind"], status["apiVersion"], status["code"]) == ("Status", "v1", 400)
+    assert "AdmissionReview" in status["message"]
+
+
+async def test_over_the_limit_the_answer_is_a_denial_and_no_failed_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "decode", None)  # what is over the limit costs next to nothing
+    entry = {"on_engine_error": "defer", "until": "2099-01-01T00:00:00Z", "signed_by": "person:alice"}
+    busy = Cluster(FakeDecider(decision()), over_limit=True, registrations={"core": entry})
+    for path in ("/admit", "/admit/core"):
+        reply = await busy.admit(review(SERVING), path)
+        assert reply["allowed"] is False
+        assert reply["auditAnnotations"] == {"outcome": "error", "reason": "rate_limited"}
+    assert busy.decider.asked == []
 
 
 async def test_a_large_body_is_judged_and_a_huge_one_denied(allowing: Cluster) -> None:
@@ -213,14 +229,14 @@ async def test_a_late_decision_is_a_denial_in_time() -> None:
     cluster = Cluster(FakeDecider(decision(), delay=5))
     reply = await cluster.admit(review(SERVING), "/admit?timeout=300ms")
     assert reply["allowed"] is False
-    assert reply["auditAnnotations"]["reason"] == "deadline_exceeded"
+    assert reply["auditAnnotations"] == {"outcome": "error", "reason": "deadline_exceeded"}
 
 
 async def test_a_defect_is_a_denial() -> None:
     cluster = Cluster(FakeDecider(decision(), fault=ZeroDivisionError()))
     reply = await cluster.admit(review(SERVING))
     assert reply["allowed"] is False
-    assert reply["auditAnnotations"]["reason"] == "internal_error"
+    assert reply["auditAnnotations"] == {"outcome": "error", "reason": "internal_error"}
 
 
 async def test_warnings_show_what_did_not_block() -> None:
@@ -234,6 +250,13 @@ async def test_warnings_show_what_did_not_block() -> None:
     assert reply["allowed"] is True
     assert reply["warnings"][0].startswith("waived by wvr_1: [deployment.a]")
     assert reply["warnings"][1].startswith("would deny: [deployment.b] long?long")
+
+
+async def test_the_worst_comes_first() -> None:
+    findings = [finding(f"deployment.{name}", severity=name) for name in ("low", "high", "critical", "medium")]
+    reply = await Cluster(FakeDecider(decision("deny", "non_compliant", findings=findings))).admit(review(SERVING))
+    rules = [line.partition("]")[0] for line in reply["status"]["message"].splitlines()[:-1]]
+    assert rules == ["[deployment.critical", "[deployment.high", "[deployment.medium", "[deployment.low"]
 
 
 async def test_many_findings_fit_into_one_message() -> None:
@@ -384,7 +407,10 @@ REVIEW = st.fixed_dictionaries(
     {"request": REQUEST},
     optional={"apiVersion": ANY | st.just("admission.k8s.io/v1"), "kind": ANY | st.just("AdmissionReview")},
 )
-UNGOVERNED = {"namespace", "subresource", "delete", "status", "being_deleted", "scale_to_zero", "kind"}
+UNGOVERNED = {
+    "namespace", "subresource", "delete", "status", "being_deleted", "bookkeeping", "scale_down", "scale_to_zero",
+    "kind",
+}  # fmt: skip
 
 
 @given(REVIEW, st.sampled_from([decision(), DENY, ERROR, ASK]))

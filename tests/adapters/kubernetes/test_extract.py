@@ -133,6 +133,7 @@ SOURCES: list[tuple[dict[str, Any], list[str]]] = [
     ({"env": [{"name": "MODEL_NAME", "value": "fraud"}, {"name": "MAX_MODEL_LEN", "value": "8k"}]}, []),
     ({"args": ["python", "-m", "server", "--model_name=fraud", "--model_dir=/opt/in-image"]}, []),
     ({"args": ["--model-store=models", "--models", "all"]}, []),
+    ({"command": ["mlflow", "models", "serve", "-m", "local/folder"]}, []),
     ({"env": [{"name": "DATA", "value": "s3://bucket/data"}]}, []),
 ]
 
@@ -160,6 +161,7 @@ def test_arguments_and_environment(container: dict[str, Any], uris: list[str]) -
         ({"env": [{"name": "MODEL_NAME", "value": "ngc://x/y"}]}, "env[0].value"),
         ({"args": ["--model-config-file=/etc/models.conf"]}, "args[0]"),
         ({"args": ["--model", "@@/x"]}, "args[1]"),
+        ({"args": ["mlflow", "-m", ""]}, "args[2]"),
     ],
 )
 def test_what_looks_like_a_model_and_is_not_understood(container: dict[str, Any], place: str) -> None:
@@ -344,7 +346,7 @@ def test_inference_service_on_every_path(document: dict[str, Any], expected: dic
     assert found.unclassified == []
 
 
-@pytest.mark.parametrize("scheme", ["oci", "oci+native"])
+@pytest.mark.parametrize("scheme", ["oci", "oci+native", "oci+fetch"])
 def test_an_oci_model_is_also_an_image(scheme: str) -> None:
     found = read(inference_service({"model": {"storageUri": f"{scheme}://reg.example/m@{DIGEST}"}}))
     assert list(found.models) == [f"oci://reg.example/m@{DIGEST}"]
@@ -575,6 +577,32 @@ JSON = st.recursive(
     ),
     max_leaves=30,
 )
+
+
+WORDS = st.sampled_from(
+    ["", "-", "--", "-m", "-c", "-o", "--model", "--model=", "--models", "-hf", "--output", "--speculative-config",
+     "sh", "python", "aws", "s3", "cp", "hf", "download", "git", "clone", "ollama", "pull", "wget", "-O", "oras", "env",
+     "mlflow", "vllm", "serve", ";", "&&", "|", "{", "[", '{"model": "a/b"}', '[{"name": "model_uri", "value": ""}]',
+     "$", "$(", "$(A)", "${A", "A=", "=", "load_model(", "load_model(')", "from_pretrained('a/b'", "pipeline(model=",
+     "https://huggingface.co/", "https://huggingface.co/a", "hf://", "s3://", "models:/", "/models", "..", "/..",
+     "file:", "a/b", "\ud800", "\x00"]
+)  # fmt: skip
+LINES = st.lists(WORDS, max_size=6).map(" ".join) | WORDS | st.lists(WORDS, max_size=4).map("\n".join)
+
+
+@given(
+    st.lists(LINES, max_size=5),
+    st.lists(LINES, max_size=5),
+    st.lists(
+        st.fixed_dictionaries({"name": WORDS | st.sampled_from(["A", "MODEL", "X_ARGS"]), "value": LINES}), max_size=3
+    ),
+    st.sampled_from(["a:1", "mlflow/x:1", "vllm/vllm-openai:1", "x/llama.cpp:1", "kserve/storage-initializer:1"]),
+)
+def test_no_command_line_raises(command: list[str], args: list[str], env: list[dict[str, str]], image: str) -> None:
+    container = {"image": image, "command": command, "args": args, "env": env, "envFrom": [{"configMapRef": {}}]}
+    mount = {"name": "v", "mountPath": "/models"}
+    found = read(deployment(container=container | {"volumeMounts": [mount]}, volumes=[{"name": "v", "emptyDir": {}}]))
+    assert f"docker.io/{image}".replace("/a:1", "/library/a:1") in found.images
 
 
 @given(JSON, st.sampled_from(KINDS[:9]), st.booleans())

@@ -1,5 +1,6 @@
 """From reviews to questions: what is judged, what is let through by a documented path, what is refused."""
 
+import copy
 import json
 from typing import Any
 
@@ -29,6 +30,16 @@ SETTINGS = KubernetesSettings.read(
 )
 SERVING = deployment(container={"args": ["mlflow", "models", "serve", "-m", "models:/fraud/7"]})
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ml-prod"}, "spec": pod_spec()}
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """Return the workload with another number of replicas, or with other fields in its metadata."""
+    document = copy.deepcopy(SERVING)
+    document["spec"]["replicas"] = fields.pop("replicas", 2)
+    document["metadata"] |= fields
+    return document
+
+
 GONE = {"metadata": {"name": "scorer", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
@@ -116,6 +127,20 @@ def test_owner_references_vouch_for_nothing() -> None:
             "scale_to_zero",
         ),
         ({"subResource": "scale", "operation": "UPDATE", "object": {"kind": "Scale", "spec": {}}}, "scale_to_zero"),
+        (
+            {
+                "subResource": "scale",
+                "operation": "UPDATE",
+                "object": {"kind": "Scale", "spec": {"replicas": 1}},
+                "oldObject": {"kind": "Scale", "spec": {"replicas": 2}},
+            },
+            "scale_down",
+        ),
+        ({"operation": "UPDATE", "object": changed(replicas=1), "oldObject": SERVING}, "scale_down"),
+        ({"operation": "UPDATE", "object": changed(replicas=0), "oldObject": SERVING}, "scale_down"),
+        ({"operation": "UPDATE", "object": changed(finalizers=["a/b"]), "oldObject": SERVING}, "bookkeeping"),
+        ({"operation": "UPDATE", "object": SERVING, "oldObject": changed(finalizers=["a/b"])}, "bookkeeping"),
+        ({"operation": "UPDATE", "object": changed(ownerReferences=[]), "oldObject": SERVING}, "bookkeeping"),
     ],
 )
 def test_the_documented_ways_around_a_decision(fields: dict[str, Any], why: str) -> None:
@@ -126,6 +151,62 @@ def test_a_deletion_time_counts_only_where_a_client_cannot_set_it() -> None:
     dying = {**SERVING, "metadata": {**SERVING["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     assert isinstance(ask(review(dying)), Governed)
     assert isinstance(ask(review(dying, operation="UPDATE", oldObject=SERVING)), Governed)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        SERVING,
+        changed(replicas=3),
+        changed(replicas=True),
+        changed(replicas="1"),
+        changed(replicas=-1),
+        changed(replicas=None),
+        changed(annotations={"approved": "yes"}),
+        changed(labels={"env": "dev"}),
+        changed(finalizers=["a/b"], annotations={"approved": "yes"}),
+        changed(finalizers=["a/b"], replicas=3),
+        {**changed(finalizers=["a/b"]), "status": {"x": 1}},
+        {**changed(replicas=1), "kind": "ReplicaSet"},
+    ],
+)
+def test_an_update_that_may_start_something_or_approve_is_judged(new: dict[str, Any]) -> None:
+    assert isinstance(ask(review(new, operation="UPDATE", oldObject=SERVING)), Governed)
+
+
+def test_what_is_too_deep_to_compare_is_judged() -> None:
+    old, new = (json.loads('{"a":' * 900 + "{}" + "}" * 900) for _ in range(2))
+    for _ in range(20_000):  # deeper than Python compares
+        old, new = {"a": old}, {"a": new}
+    document = review(SERVING, operation="UPDATE")
+    document["request"] |= {
+        "object": {**changed(finalizers=["a/b"]), "more": new},
+        "oldObject": {**SERVING, "more": old},
+    }
+    assert isinstance(ask(document), Governed)
+
+
+@pytest.mark.parametrize("subresource", ["ephemeralcontainers", "resize"])
+def test_a_subresource_is_no_bookkeeping(subresource: str) -> None:
+    document = review(changed(finalizers=["a/b"]), operation="UPDATE", oldObject=SERVING, subResource=subresource)
+    assert isinstance(ask(document), Governed)
+
+
+def test_what_an_object_runs_does_not_change_unjudged_while_it_is_being_deleted() -> None:
+    dying = {**SERVING, "metadata": {**SERVING["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    other = {**dying, "spec": {"template": {"spec": pod_spec(container={"args": ["-m", "models:/fraud/8"]})}}}
+    assert isinstance(ask(review(other, operation="UPDATE", oldObject=dying)), Governed)
+    freed = {**dying, "metadata": {**dying["metadata"], "finalizers": []}, "status": {"x": 1}}
+    assert ask(review(freed, operation="UPDATE", oldObject=dying)) == Passed("being_deleted")
+
+
+@pytest.mark.parametrize("old", [None, 1, 2, 3, True, "9", -1])
+def test_a_scale_that_does_not_shrink_is_judged(old: Any) -> None:
+    scale = {"kind": "Scale", "spec": {"replicas": 3}}
+    was = None if old is None else {"kind": "Scale", "spec": {"replicas": old}}
+    question = ask(review(SERVING, operation="UPDATE", subResource="scale", object=scale, oldObject=was))
+    assert isinstance(question, Refused)
+    assert question.code == "unknown_workload"
 
 
 @pytest.mark.parametrize(
@@ -176,6 +257,38 @@ def test_what_is_refused_without_a_decision(fields: dict[str, Any], code: str) -
 def test_even_a_service_in_an_unmapped_namespace_is_refused() -> None:
     question = ask(review({"apiVersion": "v1", "kind": "Service", "spec": {}}, namespace="web"))
     assert isinstance(question, Refused)
+
+
+def test_what_the_client_sent_before_conversion_decides_nothing() -> None:
+    document = review(SERVING, requestKind={"group": "", "version": "v1", "kind": "ConfigMap"})
+    document["request"]["requestResource"] = {"group": "", "version": "v1", "resource": "configmaps"}
+    document["request"]["requestSubResource"] = "status"
+    assert request(ask(document)).subject.name == "ml-prod/Deployment/scorer"
+
+
+def test_an_older_group_of_the_same_kind_is_read_alike() -> None:
+    older = {**SERVING, "apiVersion": "extensions/v1beta1"}
+    assert request(ask(review(older))).facts.models == request(ask(review(SERVING))).facts.models
+
+
+def test_a_name_that_is_still_to_be_generated_is_not_needed() -> None:
+    metadata = {"generateName": "scorer-", "namespace": "ml-prod"}
+    question = ask(review({**SERVING, "metadata": metadata}, name=""))
+    assert request(question).subject.name == "ml-prod/Deployment/scorer-*"
+    assert isinstance(question, Governed)
+    assert question.remember is None
+
+
+def test_ephemeral_containers_as_servers_up_to_1_21_sent_them() -> None:
+    containers = [{"name": "e", "image": "busybox", "env": [{"name": "MODEL_URI", "value": "s3://b/m"}]}]
+    thing = {"apiVersion": "v1", "kind": "EphemeralContainers", "metadata": {"name": "p", "namespace": "ml-prod"}}
+    document = review(
+        {**thing, "ephemeralContainers": containers}, operation="UPDATE", subResource="ephemeralcontainers"
+    )
+    document["request"]["resource"] = {"group": "", "version": "v1", "resource": "pods"}
+    asked = request(ask(document))
+    assert [item.id for item in asked.facts.models or ()] == ["s3://b/m"]
+    assert [item.id for item in asked.facts.images or ()] == ["docker.io/library/busybox:latest"]
 
 
 def test_a_kind_that_the_object_contradicts_is_unclassified() -> None:

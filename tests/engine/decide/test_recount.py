@@ -22,7 +22,7 @@ DOCUMENT: dict[str, Any] = {
     "environment": "prod",
     "point": "ci",
     "context": {"now": "2026-01-01T00:00:00.000000Z", "effective_at": "2026-01-01T00:00:00.000000Z"},
-    "waivers": [{"id": "w1", "rule": "deployment.waivable", "item": ["m"]}],
+    "waivers": [{"id": "w1", "rule": "deployment.waivable", "item": ["m0"]}],
     "approvals": [],
 }
 
@@ -31,7 +31,7 @@ def finding(code: str, effect: str, status: str = "fail", **more: Any) -> dict[s
     return {
         "rule": code,
         "at": ["models", 0],
-        "item": ["m"],
+        "item": ["m0"],
         "status": status,
         "effect": effect,
         "why": [],
@@ -51,15 +51,25 @@ def verdict(outcome: str, findings: list[dict[str, Any]], rules: dict[str, Any])
     }
 
 
-def check(raw: dict[str, Any], index: Index) -> None:
+def check(raw: dict[str, Any], index: Index, models: int | None = None, facts: list[Any] | None = None) -> None:
+    """Check against an input with as many models; by default, with as many as the verdict's first rule looked at."""
+    if models is None:
+        models = next((counts["places"] for counts in raw["rules"].values()), 1)
     selection = index.selection("deployment", "deployment", "deploy")
     assert selection is not None
-    recount(Verdict.model_validate(raw), DOCUMENT, index, selection)
+    sent = {"models": facts or [{"id": f"m{number}"} for number in range(models)]}
+    recount(Verdict.model_validate(raw), DOCUMENT | {"facts": sent}, index, selection)
 
 
-def refused(raw: dict[str, Any], index: Index, reason: Reason = Reason.VERDICT_MISMATCH) -> str:
+def refused(
+    raw: dict[str, Any],
+    index: Index,
+    reason: Reason = Reason.VERDICT_MISMATCH,
+    models: int | None = None,
+    facts: list[Any] | None = None,
+) -> str:
     with pytest.raises(OpaError) as caught:
-        check(raw, index)
+        check(raw, index, models, facts)
     assert caught.value.reason is reason
     return str(caught.value)
 
@@ -146,6 +156,78 @@ def test_missing_evidence_is_never_asked_about() -> None:
 def test_an_approval_must_have_been_sent() -> None:
     lie = finding("deployment.asking", "approved", by="a1")
     refused(verdict("allow", [lie], {"deployment.asking": (1, 0, 0)}), make_index(ASKING))
+
+
+@pytest.mark.parametrize("models", [0, 1, 3, 1000])
+def test_every_item_that_was_sent_was_looked_at_and_no_other(models: int) -> None:
+    raw = verdict("allow", [], {"deployment.hard": (2, 2, 0)})
+    check(raw, make_index(HARD), models=2)
+    assert f"looked at 2 places, {models} were sent" in refused(raw, make_index(HARD), models=models)
+
+
+def test_a_rule_that_may_look_at_nothing_looks_at_what_there_is() -> None:
+    refused(verdict("allow", [], {"deployment.empty_ok": (0, 0, 0)}), make_index(EMPTY_OK), models=1)
+
+
+def test_items_of_items_are_looked_at_one_by_one() -> None:
+    nested = rule("deployment.hard", for_each="models/*/columns/*", item_id=["id", "name"])
+    facts = {"models": [{"columns": [{}, {}]}, {"columns": [{}]}, {"columns": None}, {}]}
+    index = make_index(nested)
+    selection = index.selection("deployment", "deployment", "deploy")
+    assert selection is not None
+    for looked_at in range(6):
+        found = Verdict.model_validate(verdict("allow", [], {"deployment.hard": (looked_at, looked_at, 0)}))
+        if looked_at == 3:
+            recount(found, DOCUMENT | {"facts": facts}, index, selection)
+            continue
+        with pytest.raises(OpaError):
+            recount(found, DOCUMENT | {"facts": facts}, index, selection)
+
+
+def test_an_unusable_list_is_one_place_whatever_it_holds() -> None:
+    unusable = finding("deployment.hard", "deny", status="not_evaluable", at=["models"], item=[])
+    check(verdict("deny", [unusable], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=7)
+    refused(verdict("deny", [unusable], {"deployment.hard": (2, 1, 0)}), make_index(HARD), models=2)
+
+
+@pytest.mark.parametrize("place", [["images"], ["models", "x"], ["models", 0, "columns"], ["x"]])
+def test_only_a_list_that_the_rule_walks_can_be_unusable(place: list[Any]) -> None:
+    lie = finding("deployment.hard", "deny", status="not_evaluable", at=place, item=[])
+    refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=2)
+
+
+@pytest.mark.parametrize("place", [["models", 1], ["models", -1], ["images", 0], [], ["models", 0, "columns", 0]])
+def test_a_finding_is_at_a_place_that_was_sent(place: list[Any]) -> None:
+    lie = finding("deployment.hard", "deny", at=place)
+    refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD), models=1)
+
+
+@pytest.mark.parametrize("item", [[], ["m1"], ["m0", "m0"], [""]])
+def test_a_finding_names_the_item_that_stands_at_its_place(item: list[str]) -> None:
+    lie = finding("deployment.hard", "deny", item=item)
+    assert "where ['m0'] stands" in refused(verdict("deny", [lie], {"deployment.hard": (1, 0, 0)}), make_index(HARD))
+
+
+@pytest.mark.parametrize("name", [None, "", 5, ...])
+def test_a_place_without_identity_has_no_name(name: Any) -> None:
+    model = {} if name is ... else {"id": name}
+    for item in ([], ["m0"]):
+        raw = verdict("deny", [finding("deployment.hard", "deny", item=item)], {"deployment.hard": (1, 0, 0)})
+        if not item:
+            check(raw, make_index(HARD), facts=[model])
+        else:
+            refused(raw, make_index(HARD), facts=[model])
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_an_exception_needs_an_identity_that_only_one_place_carries(others: int) -> None:
+    models = [{"id": "m0"}, *[{"id": "m0"}] * others]
+    waived = finding("deployment.waivable", "waived", by="w1")
+    raw = verdict("allow", [waived], {"deployment.waivable": (1 + others, others, 0)})
+    if others:
+        assert "names several items" in refused(raw, make_index(WAIVABLE), facts=models)
+    else:
+        check(raw, make_index(WAIVABLE), facts=models)
 
 
 def test_one_place_has_one_finding() -> None:

@@ -320,6 +320,21 @@ async def test_a_database_that_refuses_writes_is_reported_and_recovers(
     database.close()
 
 
+async def test_a_commit_that_does_not_come_back_is_trouble_until_it_does(
+    ledger: Ledger, database: Database, entry: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_SLOW", 0.1)
+    await ledger.append(entry(1))
+    with holding_the_write_lock(database):
+        waiting = ledger.append_nowait(entry(2))
+        assert ledger.healthy, "a commit may take its time"
+        await until(lambda: not ledger.healthy)
+        assert "has not taken the newest write" in str(ledger.trouble)
+        assert not waiting.done()
+    await waiting
+    await until(lambda: ledger.healthy)
+
+
 async def test_a_full_disk_fails_appends_and_loses_nothing(ledger: Ledger, database: Database, entry: Make) -> None:
     await ledger.append(entry(0))
     with closing(ledger._transactions._connected().connection.cursor()) as cursor:

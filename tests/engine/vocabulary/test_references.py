@@ -21,6 +21,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
         (f"hf://org/m:{COMMIT}", f"hf://org/m@{COMMIT}"),
         (f"oci://Reg.Example/m:tag@{DIGEST}", f"oci://reg.example/m@{DIGEST}"),
         (f"oci+native://m@{DIGEST}", f"oci://docker.io/library/m@{DIGEST}"),
+        (f"oci+fetch://m@{DIGEST}", f"oci://docker.io/library/m@{DIGEST}"),
     ],
 )
 def test_what_can_not_move(uri: str, normal: str) -> None:

@@ -189,6 +189,12 @@ test_every_step_is_needed if {
 	not _voted([])
 }
 
+test_one_step_of_one_person_is_a_chain if {
+	_chained([{"name": "model-owner", "needs": 1}], [_vote("person:alice", "model-owner")])
+	not _chained([{"name": "model-owner", "needs": 1}], [_vote("person:alice", "risk-officer")])
+	not _chained([{"name": "model-owner", "needs": 2}], [_vote("person:alice", "model-owner")])
+}
+
 test_more_votes_than_needed_are_fine if {
 	_voted(array.concat(_approval.votes, [_vote("person:dario", "risk-officer")]))
 	_voted(array.concat(_approval.votes, [_vote("person:dario", "somebody-else")]))

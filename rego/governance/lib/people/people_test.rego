@@ -36,7 +36,7 @@ _nobody := [
 	"person:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ]
 
-_services_of_nobody := ["service:", "service:bot", "service:Bot1", "service:bot1 ", "service:bot-1", "services:bot1", "service:bot1\n"]
+_services_of_nobody := ["service:", "service:bot", "service:Bot1", "service:bot1 ", "service:bot-1", "services:bot1", "service:bot1\n", "service:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
 
 test_a_minted_id_is_a_person if {
 	people.person("person:alice")
@@ -48,6 +48,8 @@ test_a_minted_id_is_a_person if {
 test_a_person_or_a_service_is_a_principal if {
 	people.principal("person:alice")
 	people.principal("service:releasebot")
+	people.principal("service:bot1")
+	people.principal("service:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 }
 
 test_nothing_else_is_anybody if {

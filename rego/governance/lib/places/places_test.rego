@@ -160,7 +160,7 @@ test_an_item_without_key_makes_a_list_incomplete if {
 }
 
 test_parts_that_are_no_list_prove_no_list if {
-	every parts in [null, true, "", {}, {"0": "sha256:a", "1": "ref:b"}, "sha256:a", ["sha256:a", "sha256:a"], [["sha256:a", "ref:b"]]] {
+	every parts in [null, true, "", {}, {"0": "sha256:a", "1": "ref:b"}, "sha256:a", ["sha256:a", "sha256:a"], ["sha256:a", "ref:b", "ref:b"], [["sha256:a", "ref:b"]]] {
 		places.gaps(_one, _facts, {"datasets": parts}, _now) == _incomplete
 	}
 	every parts in [{}, {"models": ["sha256:a", "ref:b"]}, null, ["sha256:a", "ref:b"], "datasets"] {

@@ -53,6 +53,23 @@ _length(year, 2) := 29 if year % 4 == 0
 
 _length(year, 2) := 28 if year % 4 != 0
 
+test_every_second_of_a_day_is_read_and_no_other if {
+	every hour in numbers.range(0, 23) {
+		clock.ns(sprintf("2026-03-02T%02d:00:00Z", [hour])) == 1772409600000000000 + (hour * 3600000000000)
+	}
+	every part in numbers.range(0, 59) {
+		clock.ns(sprintf("2026-03-02T00:%02d:00Z", [part])) == 1772409600000000000 + (part * 60000000000)
+		clock.ns(sprintf("2026-03-02T00:00:%02dZ", [part])) == 1772409600000000000 + (part * 1000000000)
+	}
+	every part in numbers.range(60, 99) {
+		not clock.ns(sprintf("2026-03-02T00:%02d:00Z", [part]))
+		not clock.ns(sprintf("2026-03-02T00:00:%02dZ", [part]))
+	}
+	every hour in numbers.range(24, 99) {
+		not clock.ns(sprintf("2026-03-02T%02d:00:00Z", [hour]))
+	}
+}
+
 test_leap_days_exist_only_in_leap_years if {
 	clock.ns("2000-02-29T00:00:00Z")
 	clock.ns("2024-02-29T23:59:59Z")

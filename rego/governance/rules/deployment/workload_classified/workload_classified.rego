@@ -20,7 +20,7 @@
 #   controls: [G-DEP-01]
 #   clauses: ["iso42001/A.6.2.5", "owasp-ml/ML06"]
 #   message: "{workload.kind} {workload.name} has model-like keys that nobody understood: {workload.unclassified}"
-#   remediation: "Name the model in a field that Proctor reads (docs/kubernetes.md lists them), or declare it with the annotation for model URIs"
+#   remediation: "Name the model in a field that Proctor reads (docs/kubernetes.md lists them), or let an operator list the name in adapters.kubernetes.not_models"
 #   owner: platform
 package governance.rules.deployment.workload_classified
 
