@@ -10,7 +10,7 @@ which receives `Services` and returns an `Adapter`. Proctor never imports an ada
 import each other.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -212,6 +212,41 @@ class Violations(Protocol):
         ...
 
 
+class WaitingEvent(Protocol):
+    """A foreign event that is on disk and waits to be worked through."""
+
+    @property
+    def id(self) -> int:
+        """Return its number in the inbox."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Return it as it came."""
+        ...
+
+    @property
+    def sender(self) -> Mapping[str, Any]:
+        """Return who sent it, as the adapter wrote it down."""
+        ...
+
+
+class Inbox(Protocol):
+    """Where foreign events are put before they are answered."""
+
+    async def put(self, adapter: str, dedupe_key: str, body: bytes, sender: Mapping[str, Any]) -> bool:
+        """Return once the event is on disk; tell whether it is new. Raises `StateError`: then it was not taken."""
+        ...
+
+    async def waiting(self, adapter: str, limit: int) -> Sequence[WaitingEvent]:
+        """Return events that wait, in the order in which they came."""
+        ...
+
+    async def done(self, event_id: int, problem: str | None = None) -> None:
+        """Note that an event was worked through, or why it can't be."""
+        ...
+
+
 class Deployments(Protocol):
     """What was last let into the world, so that a change which doesn't show it (a scale) can be judged on it."""
 
@@ -238,6 +273,7 @@ class Services:
     catalog: Catalog | None = None
     standing: Standing | None = None
     violations: Violations | None = None
+    inbox: Inbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +288,7 @@ class Adapter:
     unauthenticated: Sequence[str] = ()
     """Paths below the mount that need no credential, each with a reason in the adapter's docstring."""
     providers: Sequence[FactProvider] = ()
-    background: Callable[[], Awaitable[None]] | None = None
+    background: Callable[[], Coroutine[Any, Any, None]] | None = None
     """Work that runs as long as the server does; it is cancelled at the end."""
     translate_manifest: Callable[..., Any] | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)

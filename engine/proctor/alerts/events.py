@@ -79,6 +79,14 @@ def for_waiver(change: str, waiver: Waiver, at: datetime, sinks: Sequence[SinkSe
     return _messages(f"proctor.waiver.{change}.v1", f"{waiver.id}.{change}", waiver.id, at, data, sinks)
 
 
+def for_violation(
+    change: str, violation: Mapping[str, Any], at: datetime, sinks: Sequence[SinkSettings]
+) -> list[OutboxMessage]:
+    """Return one message for each sink that wants to hear that a violation was `opened`, `updated` or `resolved`."""
+    event_id = f"{violation['id']}.{change}.{to_text(at)}"
+    return _messages(f"proctor.violation.{change}.v1", event_id, violation["subject"], at, dict(violation), sinks)
+
+
 def _messages(
     event_type: str, event_id: str, subject: str, at: datetime, data: dict[str, Any], sinks: Sequence[SinkSettings]
 ) -> list[OutboxMessage]:

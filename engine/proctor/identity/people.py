@@ -154,7 +154,15 @@ class Register:
     # --- Changing ----------------------------------------------------------------------------------------------------
 
     async def add(
-        self, kind: PrincipalKind, name: str, roles: Iterable[Role], environments: Iterable[str], by: str
+        self,
+        kind: PrincipalKind,
+        name: str,
+        roles: Iterable[Role],
+        environments: Iterable[str],
+        by: str,
+        *,
+        purposes: Iterable[str] = (),
+        data_classes: Iterable[str] = (),
     ) -> Principal:
         """Add a principal and return it. `by` is the id of whoever does it.
 
@@ -168,11 +176,32 @@ class Register:
             roles=tuple(dict.fromkeys(roles)),
             active=True,
             created_at=instant(self._clock.now()),
+            purposes=principals.checked_grants(tuple(purposes), "purposes"),
+            data_classes=principals.checked_grants(tuple(data_classes), "classes of data"),
         )
         async with self._writing:
             _bounded(len(self._principals), MAX_PRINCIPALS, "principals")
             await self._record_principal(principal, "added", by, insert(tables.principals).values(**principal.row()))
             self._principals[principal.id] = principal
+        return principal
+
+    async def grant(
+        self, principal_id: str, *, purposes: Iterable[str], data_classes: Iterable[str], by: str
+    ) -> Principal:
+        """Set for which purposes and on which classes of data a principal may train. Raises `NotFoundError`."""
+        async with self._writing:
+            principal = dataclasses.replace(
+                self._existing(principal_id),
+                purposes=principals.checked_grants(tuple(purposes), "purposes"),
+                data_classes=principals.checked_grants(tuple(data_classes), "classes of data"),
+            )
+            change = (
+                update(tables.principals)
+                .where(tables.principals.c.id == principal_id)
+                .values(purposes=list(principal.purposes), data_classes=list(principal.data_classes))
+            )
+            await self._record_principal(principal, "granted", by, change)
+            self._principals[principal_id] = principal
         return principal
 
     async def deactivate(self, principal_id: str, by: str) -> Principal:
@@ -300,6 +329,8 @@ class Register:
             "name": self._fingerprint(principal.name),
             "roles": [str(role) for role in principal.roles],
             "environments": list(principal.environments),
+            "purposes": list(principal.purposes),
+            "data_classes": list(principal.data_classes),
             "by": by,
             "at": instant(self._clock.now()),
             **more,

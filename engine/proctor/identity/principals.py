@@ -19,6 +19,8 @@ LOCAL_OPERATOR: Final = "service:localoperator"
 """Whoever can open the private Unix socket. Not minted and not in the register."""
 
 _ENVIRONMENT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+_GRANT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+MAX_GRANTS: Final = 100
 _SYSTEM: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -34,6 +36,10 @@ class Principal:
     roles: tuple[Role, ...]
     active: bool
     created_at: str
+    purposes: tuple[str, ...] = ()
+    """Purposes for which the principal may train; `*` for all that are configured."""
+    data_classes: tuple[str, ...] = ()
+    """Classes of data that the principal may train on; `*` for all."""
 
     def actor(self, authenticated_by: str) -> Actor:
         """Return the principal as the one on whose behalf something is about to happen."""
@@ -47,6 +53,8 @@ class Principal:
             "name": self.name,
             "environments": list(self.environments),
             "roles": [str(role) for role in self.roles],
+            "purposes": list(self.purposes),
+            "data_classes": list(self.data_classes),
             "active": self.active,
             "created_at": self.created_at,
         }
@@ -62,6 +70,8 @@ def from_row(row: Mapping[str, Any]) -> Principal:
         roles=tuple(Role(role) for role in row["roles"]),
         active=bool(row["active"]),
         created_at=row["created_at"],
+        purposes=tuple(row["purposes"]),
+        data_classes=tuple(row["data_classes"]),
     )
 
 
@@ -90,6 +100,17 @@ def checked_system(system: str) -> str:
             "Name it as adapters do: kubernetes, mlflow, git",
         )  # fmt: skip
     return system
+
+
+def checked_grants(names: tuple[str, ...], what: str) -> tuple[str, ...]:
+    """Return names of purposes or classes of data without repetition, or refuse one that can't be one."""
+    wrong = [name for name in names if not _GRANT.fullmatch(name)]
+    if wrong or len(names) > MAX_GRANTS:
+        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(names)} of them"
+        raise RefusedError(
+            "invalid_request", 422, f"reading the {what}", found, f"Give at most {MAX_GRANTS} lower-case names, or *"
+        )
+    return tuple(dict.fromkeys(names))
 
 
 def checked_environments(environments: tuple[str, ...]) -> tuple[str, ...]:

@@ -50,6 +50,15 @@ class Resolution:
         return self.versions[0].digest if len(self.versions) == 1 and not self.uri.mutable else None
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What was found when all files of a version were read."""
+
+    files: int
+    unsafe_files: tuple[str, ...]
+    at: datetime
+
+
 Snapshot = Mapping[str, tuple[ModelVersion, ...]]
 """Active versions by locator."""
 
@@ -130,6 +139,8 @@ class Inventory:
         exposure: str | None = None,
         autonomy: str | None = None,
         data_class: str | None = None,
+        hashed: "Hashed | None" = None,
+        datasets: Sequence[str] = (),
     ) -> ModelVersion:
         """Register a model version and return it; without `uris` it is found under `models:/NAME/VERSION`.
 
@@ -141,7 +152,9 @@ class Inventory:
         draft = ModelVersion(
             id=f"mdl_{secrets.token_hex(12)}", name=name, version=version, digest=digest, uris=locators,
             registered_by=by, registered_at=self._now(), author=author, purpose=purpose, exposure=exposure,
-            autonomy=autonomy, data_class=data_class,
+            autonomy=autonomy, data_class=data_class, datasets=tuple(sorted(set(datasets))),
+            files=hashed.files if hashed else None, unsafe_files=hashed.unsafe_files if hashed else (),
+            hashed_at=hashed.at if hashed else None,
         )  # fmt: skip
         records.validate(draft)
         async with self._writing:
@@ -162,6 +175,14 @@ class Inventory:
             found = f"it is registered with another {', '.join(differing)}"
             raise RefusedError("conflict", 409, tried, found, "Register a new version; a version does not change")
         confirmed = replace(known, registered_at=draft.registered_at)
+        if draft.hashed_at is not None:
+            confirmed = replace(
+                confirmed,
+                files=draft.files,
+                unsafe_files=draft.unsafe_files,
+                hashed_at=draft.hashed_at,
+                datasets=draft.datasets,
+            )
         await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed))
         return confirmed
 

@@ -1,8 +1,8 @@
-"""The inventory as a provider of facts on models: registration, allowance, authorship and risk.
+"""The inventory as a provider of facts on models: registration, allowance, authorship, purpose, risk and files.
 
-All of it has the tier `observed`: the inventory says what an authenticated principal registered. It has compared a
-claimed digest with a registered one, but nobody has compared either with the bytes that will be loaded; facts of
-the tier `verified` come from whoever does.
+It says what an authenticated principal registered, and so has the tier `observed`: a claimed digest was compared with a
+registered one, and nobody has compared either with the bytes that will be loaded. Only what was found by reading and
+hashing every file is `verified`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,8 @@ from proctor.inventory.models import Inventory
 from proctor.inventory.records import ModelVersion
 from proctor.plugins import FactGroup, Question
 from proctor.vocabulary.words import EvidenceTier
+
+_ARTIFACT = "artifact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,14 @@ class InventoryProvider:
         "models/*/allowance",
         "models/*/authorship",
         "models/*/risk",
+        "models/*/artifact",
+        "models/*/purpose",
     )
     tier: EvidenceTier = EvidenceTier.OBSERVED
     LIST: ClassVar[str] = "models"
 
     def __init__(self, inventory: Inventory) -> None:
+        """Take the inventory; nothing else may say what it says."""
         self._inventory = inventory
 
     async def gather(self, question: Question) -> Sequence[FactGroup]:
@@ -52,7 +57,9 @@ class InventoryProvider:
         for index, item in enumerate(question.items.get(self.LIST, ())):
             about = Question.about(item)
             for group, values, observed_at in self._groups(item, question):
-                found.append(FactGroup(self.LIST, index, group, values, about, observed_at))
+                # That files were read and hashed is the one thing here that somebody has checked.
+                tier = EvidenceTier.VERIFIED if group == _ARTIFACT else None
+                found.append(FactGroup(self.LIST, index, group, values, about, observed_at, tier))
         return found
 
     def _groups(self, item: Mapping[str, Any], question: Question) -> Iterator[tuple[str, Mapping[str, Any], datetime]]:
@@ -73,6 +80,10 @@ class InventoryProvider:
         )
         if version.author:
             yield "authorship", {"author": version.author}, version.registered_at
+        if version.purpose:
+            yield "purpose", {"declared": version.purpose}, version.registered_at
+        if version.hashed_at is not None and version.files is not None and version.digest == known.digest:
+            yield _ARTIFACT, {"files": version.files, "unsafe_files": list(version.unsafe_files)}, version.hashed_at
         if version.exposure and version.autonomy and version.data_class:
             factors = {
                 "exposure": version.exposure,

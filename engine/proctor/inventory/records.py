@@ -51,6 +51,12 @@ class ModelVersion:
     autonomy: str | None = None
     data_class: str | None = None
     withdrawn_at: datetime | None = None
+    files: int | None = None
+    """How many files were hashed; None where only a digest was stated."""
+    unsafe_files: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    """URNs of the datasets that it was trained on."""
+    hashed_at: datetime | None = None
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -66,9 +72,11 @@ class ModelVersion:
         plain: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None or field.name == "allowances":
+            if value is None or value == () or field.name == "allowances":
                 continue
             plain[field.name] = to_text(value) if isinstance(value, datetime) else value
+            if isinstance(value, tuple):
+                plain[field.name] = list(value)
         return plain | {"uris": list(self.uris), "environments": _stored(self.allowances)}
 
 
@@ -114,6 +122,15 @@ def _stored(allowances: Iterable[Allowance]) -> list[dict[str, str]]:
     ]
 
 
+def _hashed(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "files": version.files,
+        "unsafe_files": list(version.unsafe_files),
+        "datasets": list(version.datasets),
+        "hashed_at": to_text(version.hashed_at) if version.hashed_at else None,
+    }
+
+
 def insertion(version: ModelVersion) -> list[Executable]:
     """Return the statements that store a new version."""
     columns = {field.name: getattr(version, field.name) for field in fields(version)}
@@ -122,6 +139,7 @@ def insertion(version: ModelVersion) -> list[Executable]:
         "environments": _stored(version.allowances),
         "registered_at": to_text(version.registered_at),
         "withdrawn_at": None,
+        **_hashed(version),
     }
     locators = [insert(model_uris).values(locator=uri, model_version_id=version.id) for uri in version.uris]
     return [insert(model_versions).values(**columns), *locators]
@@ -135,6 +153,7 @@ def alteration(version: ModelVersion) -> list[Executable]:
         .values(
             environments=_stored(version.allowances),
             registered_at=to_text(version.registered_at),
+            **_hashed(version),
             withdrawn_at=to_text(version.withdrawn_at) if version.withdrawn_at else None,
         )
     ]
@@ -148,7 +167,10 @@ def from_row(row: Mapping[str, Any], uris: Iterable[str]) -> ModelVersion:
     )
     withdrawn = plain.pop("withdrawn_at")
     plain["registered_at"] = from_text(plain["registered_at"])
+    hashed = plain.pop("hashed_at")
+    for name in ("unsafe_files", "datasets"):
+        plain[name] = tuple(plain[name] or ())
     return ModelVersion(
-        **plain, uris=tuple(sorted(uris)), allowances=allowances,
+        **plain, hashed_at=from_text(hashed) if hashed else None, uris=tuple(sorted(uris)), allowances=allowances,
         withdrawn_at=from_text(withdrawn) if withdrawn else None,
     )  # fmt: skip
