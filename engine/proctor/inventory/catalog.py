@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from proctor.inventory.datasets import OWNERSHIP, Datasets, KnownFact
+from proctor.inventory.datasets import CATALOG, OWNERSHIP, Datasets, KnownFact
 from proctor.plugins import FactGroup, People, Question
 from proctor.vocabulary.principal import PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
@@ -19,7 +19,7 @@ class CatalogFacts:
 
     name: str = "catalog"
     provides: Sequence[str] = (
-        *(f"{_LIST}/*/{group}" for group in ("catalog", OWNERSHIP, "sensitivity", _LEGAL, "purposes", _CONSENT)),
+        *(f"{_LIST}/*/{group}" for group in (CATALOG, OWNERSHIP, "sensitivity", _LEGAL, "purposes", _CONSENT)),
         f"{_LIST}/*/licence",
         f"{_LIST}/*/retention",
         "data_use",
@@ -37,8 +37,9 @@ class CatalogFacts:
         for index, item in enumerate(items):
             about = Question.about(item)
             known = self._datasets.known(str(item["id"]))
-            registered = {"known": known is not None, "confidence": "none" if known is None else "exact"}
-            found.append(FactGroup(_LIST, index, "catalog", registered, about, question.now))
+            if known is None or known.get(CATALOG) is None or known[CATALOG].values is None:
+                unknown = {"known": False, "confidence": "none"}
+                found.append(FactGroup(_LIST, index, CATALOG, unknown, about, question.now))
             for group, fact in self._facts(known or {}):
                 values = fact.values
                 if values is not None:

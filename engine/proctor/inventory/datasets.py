@@ -28,7 +28,9 @@ from proctor.vocabulary.words import EvidenceTier
 
 OWNERSHIP: Final = "ownership"
 SENSITIVITY: Final = "sensitivity"
+CATALOG: Final = "catalog"
 GROUPS: Final[Mapping[str, type[Group]]] = {
+    CATALOG: groups.DatasetCatalog,
     OWNERSHIP: groups.DatasetOwnership,
     SENSITIVITY: groups.DatasetSensitivity,
     "legal": groups.DatasetLegal,
@@ -123,6 +125,8 @@ class Datasets:
     async def _record(self, dataset: Dataset, fact: DatasetFact, values: Mapping[str, Any] | None) -> bool:
         urn = dataset.urn
         before = self._facts.get(urn, {}).get(fact.group)
+        if before is None and values is None:
+            return False
         if before is not None:
             if fact.observed_at < before.observed_at:
                 return False
