@@ -93,7 +93,7 @@ def server(opa_binary: Path, tmp_path_factory: pytest.TempPathFactory, sink: Sin
 
 @pytest.fixture(scope="module")
 def people(server: ProctorServer) -> dict[str, Any]:
-    """Return a trainer with her key, the catalog's service with its key, and an owner whom the catalog knows by name."""
+    """Return a trainer and her key, the catalog and its key, and an owner whom the catalog knows by name."""
     alice = server.made(
         "/v1/principals",
         {"kind": "person", "name": "Alice", "roles": ["requester"], "purposes": ["*"], "data_classes": ["*"]},

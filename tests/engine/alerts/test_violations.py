@@ -1,0 +1,68 @@
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from proctor.alerts.violations import ViolationRegister
+from proctor.errors import NotFoundError
+from proctor.ledger.clock import Clock
+from proctor.ledger.outbox import Outbox
+from proctor.settings import SinkSettings
+from tests.engine.identity.stores import Stores, stores
+
+SINK = SinkSettings(name="pager", url="https://pager.example.com/", events=["proctor.violation.*"])
+
+
+@pytest.fixture
+async def at(state_dir: Path) -> AsyncIterator[Stores]:
+    async with stores(state_dir) as found:
+        yield found
+
+
+def register(at: Stores) -> ViolationRegister:
+    return ViolationRegister(at.database, at.ledger, at.hands.now, [SINK])
+
+
+async def alerts(at: Stores) -> list[str]:
+    claimed = await Outbox(at.database, Clock()).claim(100)
+    return [json.loads(one.message.body)["type"] for one in claimed]
+
+
+async def test_one_is_opened_once_updated_when_it_changes_and_resolved(at: Stores) -> None:
+    violations = register(at)
+    await violations.open("drift", "k", "fraud/7", {"rule": "a"})
+    at.hands.advance(60)
+    await violations.open("drift", "k", "fraud/7", {"rule": "a"})
+    (only,) = violations.open_ones()
+    assert only.updated_at == only.opened_at
+    await violations.open("drift", "k", "fraud/7", {"rule": "b"})
+    (only,) = violations.open_ones()
+    assert only.updated_at > only.opened_at
+    await violations.resolve("drift", "k", "mended")
+    await violations.resolve("drift", "k", "mended")
+    assert violations.open_ones() == []
+    entries = at.ledger.recent("violation", 10)
+    assert [entry.record["change"] for entry in entries] == ["resolved", "updated", "opened"]
+    assert await alerts(at) == [f"proctor.violation.{change}.v1" for change in ("opened", "updated", "resolved")]
+
+
+async def test_what_is_open_is_open_after_a_restart_and_still_only_once(at: Stores) -> None:
+    await register(at).open("drift", "k", "fraud/7", {"rule": "a"})
+    again = register(at)
+    await again.load()
+    (only,) = again.open_ones()
+    await again.open("drift", "k", "fraud/7", {"rule": "a"})
+    assert [one.id for one in await again.recent(10)] == [only.id]
+    assert (await again.get(only.id)).detail == {"rule": "a"}
+    with pytest.raises(NotFoundError):
+        await again.get("vio_0000000000000000")
+
+
+async def test_the_same_again_after_it_was_resolved_is_another_one(at: Stores) -> None:
+    violations = register(at)
+    await violations.open("drift", "k", "fraud/7", {})
+    await violations.resolve("drift", "k", "mended")
+    await violations.open("drift", "k", "fraud/7", {})
+    assert len(await violations.recent(10)) == 2
+    assert len(violations.open_ones()) == 1

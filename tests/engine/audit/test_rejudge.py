@@ -1,0 +1,160 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proctor.alerts.violations import ViolationRegister
+from proctor.audit import rejudge
+from proctor.audit.rejudge import KIND, Rejudge
+from proctor.decide.ids import decision_id
+from proctor.inventory.standing import StandingDecisions
+from proctor.plugins import Asking
+from proctor.vocabulary.decision import Decision, Finding
+from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
+from proctor.vocabulary.reasons import Reason
+from proctor.vocabulary.request import DecisionRequest
+from proctor.vocabulary.words import EvidenceTier, Outcome, Point
+from tests.engine.identity.stores import Stores, stores
+
+URN = "urn:ol:s3%3A%2F%2Flake:payments"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def at(state_dir: Path) -> AsyncIterator[Stores]:
+    async with stores(state_dir) as found:
+        yield found
+
+
+def request(name: str = "fraud/7 as champion", urn: str = URN) -> DecisionRequest:
+    return DecisionRequest.model_validate(
+        {
+            "schema": "proctor/request/v1", "stage": "registration", "operation": "promote", "point": "mlflow-registry",
+            "environment": "prod", "purpose": "fraud", "subject": {"kind": "model_version", "name": name},
+            "facts": {"models": [{"id": "models:/fraud/7"}], "datasets": [{"id": urn}]},
+        }
+    )  # fmt: skip
+
+
+ASKING = Asking(
+    caller=Caller(
+        Actor("person:0123456789abcdef", PrincipalKind.PERSON, "mlflow"),
+        frozenset({Role.GATE}),
+        frozenset({"mlflow-registry"}),
+        frozenset({"prod"}),
+        frozenset({"models/*/signature"}),
+    ),
+    budget=2.0,
+    source="mlflow",
+    tiers={"models/*/card": EvidenceTier.DECLARED},
+)
+FINDING = Finding(
+    rule="data.dataset_owned", title="Owned", severity="critical", at=["datasets", 0], item=[URN],  # type: ignore[arg-type]
+    status="fail", effect="deny", message="no owner", remediation="name one",  # type: ignore[arg-type]
+)  # fmt: skip
+
+
+def decision(outcome: Outcome = Outcome.ALLOW, **more: Any) -> Decision:
+    reasons = {
+        Outcome.ALLOW: Reason.COMPLIANT,
+        Outcome.DENY: Reason.NON_COMPLIANT,
+        Outcome.ERROR: Reason.ENGINE_TIMEOUT,
+    }
+    findings = [FINDING] if outcome is Outcome.DENY else []
+    return Decision(
+        id=decision_id(), outcome=outcome, reason=reasons[outcome], message="", received_at=NOW, decided_at=NOW,
+        findings=findings, **more,
+    )  # fmt: skip
+
+
+class Decider:
+    def __init__(self) -> None:
+        self.outcome = Outcome.ALLOW
+        self.asked: list[tuple[DecisionRequest, Asking]] = []
+
+    async def decide(self, request: Any, asking: Asking) -> Decision:
+        self.asked.append((request, asking))
+        return decision(self.outcome)
+
+
+async def world(at: Stores) -> tuple[Decider, StandingDecisions, ViolationRegister, Rejudge]:
+    decider = Decider()
+    standing = StandingDecisions.load(at.database, at.hands.now)
+    violations = ViolationRegister(at.database, at.ledger, at.hands.now, [])
+    await violations.load()
+    return decider, standing, violations, Rejudge(decider, standing, violations)
+
+
+async def test_what_is_no_longer_allowed_is_a_violation_until_it_is_allowed_again(at: Stores) -> None:
+    decider, standing, violations, judge = await world(at)
+    first = decision()
+    await standing.remember(request(), ASKING, first)
+    decider.outcome = Outcome.DENY
+    await judge.judge(standing.all())
+    await judge.judge(standing.all())
+    (only,) = violations.open_ones()
+    assert (only.kind, only.subject) == (KIND, "fraud/7 as champion")
+    assert only.detail["allowed_by"] == first.id
+    assert only.detail["findings"] == [{"rule": "data.dataset_owned", "item": [URN], "message": "no owner"}]
+    decider.outcome = Outcome.ERROR
+    await judge.judge(standing.all())
+    assert len(violations.open_ones()) == 1, "no answer is neither good nor bad"
+    decider.outcome = Outcome.ALLOW
+    await judge.judge(standing.all())
+    assert violations.open_ones() == []
+
+
+async def test_no_answer_opens_nothing(at: Stores) -> None:
+    decider, standing, violations, judge = await world(at)
+    await standing.remember(request(), ASKING, decision())
+    decider.outcome = Outcome.ERROR
+    await judge.judge(standing.all())
+    assert violations.open_ones() == []
+
+
+async def test_the_same_question_is_asked_after_a_restart_too(at: Stores) -> None:
+    _, standing, _, _ = await world(at)
+    await standing.remember(request(), ASKING, decision())
+    decider, reloaded, _, judge = await world(at)
+    await judge.judge(reloaded.all())
+    ((asked, asking),) = decider.asked
+    assert asked.point == Point.AUDIT
+    assert asked.model_copy(update={"point": request().point, "request_id": None}) == request()
+    assert (asking.source, asking.tiers, asking.tier) == ("mlflow", ASKING.tiers, None)
+    assert asking.caller.actor == ASKING.caller.actor
+    assert asking.caller.asserts == ASKING.caller.asserts
+
+
+async def test_only_what_was_allowed_and_recorded_stands(at: Stores) -> None:
+    _, standing, _, _ = await world(at)
+    await standing.remember(request(), ASKING, decision(Outcome.DENY))
+    await standing.remember(request(), ASKING, decision(dry_run=True))
+    assert standing.all() == []
+    await standing.remember(request(), ASKING, decision())
+    later = decision()
+    await standing.remember(request(), ASKING, later)
+    assert [one.decision_id for one in standing.all()] == [later.id]
+
+
+async def test_a_change_wakes_those_that_rest_on_it_and_no_others(at: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejudge, "DEBOUNCE", 0.01)
+    decider, standing, _, judge = await world(at)
+    await standing.remember(request(), ASKING, decision())
+    await standing.remember(request("other", "urn:ol:s3%3A%2F%2Flake:rates"), ASKING, decision())
+    task = asyncio.create_task(judge.run())
+    try:
+        async with asyncio.timeout(5):
+            while len(decider.asked) < 2:  # everything, at the start
+                await asyncio.sleep(0.01)
+            judge.changed(frozenset({URN}))
+            judge.changed(frozenset({"urn:ol:x:y"}))
+            while len(decider.asked) < 3:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert [asked.subject.name for asked, _ in decider.asked[2:]] == ["fraud/7 as champion"]
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
