@@ -74,9 +74,16 @@ class Decider:
     def __init__(self) -> None:
         self.outcome = Outcome.ALLOW
         self.asked: list[tuple[DecisionRequest, Asking]] = []
+        self._asked = asyncio.Condition()
+
+    async def reached(self, count: int) -> None:
+        async with self._asked:
+            await self._asked.wait_for(lambda: len(self.asked) >= count)
 
     async def decide(self, request: Any, asking: Asking) -> Decision:
-        self.asked.append((request, asking))
+        async with self._asked:
+            self.asked.append((request, asking))
+            self._asked.notify_all()
         return decision(self.outcome)
 
 
@@ -147,12 +154,10 @@ async def test_a_change_wakes_those_that_rest_on_it_and_no_others(at: Stores, mo
     task = asyncio.create_task(judge.run())
     try:
         async with asyncio.timeout(5):
-            while len(decider.asked) < 2:  # everything, at the start
-                await asyncio.sleep(0.01)
+            await decider.reached(2)  # everything, at the start
             judge.changed(frozenset({URN}))
             judge.changed(frozenset({"urn:ol:x:y"}))
-            while len(decider.asked) < 3:
-                await asyncio.sleep(0.01)
+            await decider.reached(3)
         await asyncio.sleep(0.05)
         assert [asked.subject.name for asked, _ in decider.asked[2:]] == ["fraud/7 as champion"]
     finally:
