@@ -133,6 +133,10 @@ class Models(Protocol):
         """Return the digest of a registered, unwithdrawn version, or None; no I/O."""
         ...
 
+    def allowed_in(self, name: str, version: str) -> Sequence[str]:
+        """Return the environments in which the version may be deployed; no I/O."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
@@ -190,6 +194,14 @@ class LineageEdge:
     job: str
     run: str
     observed_at: datetime
+
+
+class Preflights(Protocol):
+    """Decisions on training plans, as the ledger has them."""
+
+    async def read(self, decision: str) -> Mapping[str, Any] | None:
+        """Return the record of the decision on a training plan with this id, or None."""
+        ...
 
 
 class Standing(Protocol):
@@ -274,6 +286,7 @@ class Services:
     standing: Standing | None = None
     violations: Violations | None = None
     inbox: Inbox | None = None
+    preflights: Preflights | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ class Registry:
         known = self._known(name, version)
         return None if known is None or known.withdrawn_at is not None else known.digest
 
+    def allowed_in(self, name: str, version: str) -> Sequence[str]:
+        """Return the environments in which the version may be deployed; no I/O."""
+        known = self._known(name, version)
+        return () if known is None else known.environments
+
     def _known(self, name: str, version: str) -> ModelVersion | None:
         try:
             return self._inventory.get(name, version)

@@ -91,6 +91,7 @@ class Registers:
             standing=self.standing,
             violations=self.violations,
             inbox=self.inbox,
+            preflights=self.preflights,
         )
 
     def providers(
