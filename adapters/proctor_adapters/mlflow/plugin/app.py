@@ -20,7 +20,7 @@ from mlflow.server import app as flask_app
 from mlflow.server import handlers
 from mlflow.server.fastapi_app import create_fastapi_app
 
-from proctor_adapters.mlflow.plugin import client, hashing, names
+from proctor_adapters.mlflow.plugin import client, evidence, hashing, names
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -73,7 +73,7 @@ def _inherited(parent: str | None) -> str | None:
     if not parent:
         return None
     try:
-        run = handlers._get_tracking_store().get_run(parent)  # noqa: SLF001 (the store of this very process)
+        run = evidence.tracking_store().get_run(parent)
     except MlflowException:
         return None
     found: str | None = run.data.tags.get(names.PREFLIGHT)
@@ -111,7 +111,7 @@ def _after(response: Response) -> Response:
             names.USER: getattr(g, "mlflow_authenticated_user", None),
             names.PREFLIGHT: getattr(g, "proctor_preflight", None),
         }
-        store = handlers._get_tracking_store()  # noqa: SLF001 (the store of this very process)
+        store = evidence.tracking_store()
         for key, value in stamps.items():
             if value:
                 store.set_tag(run_id, RunTag(key, value))
@@ -148,12 +148,12 @@ async def _sealed(path: str) -> str | None:
 
 def sealed(path: str) -> str | None:
     """Return why nothing may be written below an artifact path, or None where it may."""
-    store = handlers._get_model_registry_store()  # noqa: SLF001 (the store of this very process)
+    store = evidence.registry_store()
     found: dict[tuple[str, str], None] = {}
     runs, models = _RUN.findall(path), _MODEL.findall(path)
     try:
         for model_id in models:
-            run = handlers._get_tracking_store().get_logged_model(model_id).source_run_id  # noqa: SLF001
+            run = evidence.tracking_store().get_logged_model(model_id).source_run_id
             found |= _versions(store.search_model_versions(f"source_path='models:/{model_id}'"))
             runs += [run] if run else []
         for run_id in runs:

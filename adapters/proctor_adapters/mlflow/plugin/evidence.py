@@ -24,14 +24,21 @@ _PROXIED: Final = "mlflow-artifacts:"
 _LOGGED: Final = "models:/m-"
 
 
-def server() -> Any:
-    """Return the module with the stores of this very process.
-
-    Imported late: MLflow loads plugins while that module is being made, so importing it above would be a circle.
-    """
+def _handlers() -> Any:
+    """Import MLflow's server late: it loads plugins while it is being made, so importing it above would be a circle."""
     from mlflow.server import handlers  # noqa: PLC0415
 
     return handlers
+
+
+def tracking_store() -> Any:
+    """Return the store of runs of this very process."""
+    return _handlers()._get_tracking_store()  # noqa: SLF001 (MLflow has no public name for it)
+
+
+def registry_store() -> Any:
+    """Return the store of models of this very process."""
+    return _handlers()._get_model_registry_store()  # noqa: SLF001 (the same)
 
 
 def is_prompt(tags: Iterable[Any] | None) -> bool:
@@ -58,7 +65,7 @@ def of_source(name: str, source: str, run_id: str | None, model_id: str | None) 
 def _gather(
     name: str, version: str, source: str, run_id: str | None, model_id: str | None, created: datetime
 ) -> dict[str, Any]:
-    tracking = server()._get_tracking_store()
+    tracking = tracking_store()
     model = logged_model(tracking, source, model_id)
     run_id = run_id or (model.source_run_id if model is not None else None)
     run = _run(tracking, run_id)
@@ -172,7 +179,7 @@ def repository(location: str) -> tuple[Any, str]:
     """Return the repository behind an artifact location, and the path in it; never by way of our own HTTP."""
     if location.startswith(_PROXIED):
         path = location.removeprefix(_PROXIED).lstrip("/")
-        return server()._get_artifact_repo_mlflow_artifacts(), path
+        return _handlers()._get_artifact_repo_mlflow_artifacts(), path  # noqa: SLF001 (the same)
     return get_artifact_repository(location), ""
 
 

@@ -64,7 +64,7 @@ class Hasher:
                 self.enqueue(version)
 
     def _round(self) -> None:
-        store = evidence.server()._get_model_registry_store()
+        store = evidence.registry_store()
         token = None
         while True:
             try:
@@ -98,7 +98,7 @@ class Hasher:
 
 
 def _location(version: Any) -> str | None:
-    tracking = evidence.server()._get_tracking_store()
+    tracking = evidence.tracking_store()
     model = evidence.logged_model(tracking, version.source, None)
     if model is not None:
         return str(model.artifact_location)
