@@ -21,8 +21,8 @@ from proctor.vocabulary.artifacts import sha256_of, unsafe
 from proctor_adapters.mlflow.plugin import client, evidence
 
 CHUNK: Final = 1024 * 1024
-EVERY: Final = float(os.environ.get("PROCTOR_REVERIFY_SECONDS", "300"))
-"""Seconds between two rounds over all versions."""
+EVERY: Final = 300.0
+"""Seconds between two rounds over all versions, unless `PROCTOR_REVERIFY_SECONDS` says another number."""
 _AGAIN: Final = 2.0
 _WAITING: Final = 10_000
 
@@ -31,6 +31,7 @@ class Hasher:
     """One thread per process; versions are hashed one after the other."""
 
     def __init__(self) -> None:
+        self._every = float(os.environ.get("PROCTOR_REVERIFY_SECONDS", EVERY))
         self._queue: queue.Queue[Any] = queue.Queue(_WAITING)
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -51,12 +52,12 @@ class Hasher:
                 self._thread.start()
 
     def _run(self) -> None:
-        next_round = time.monotonic() + EVERY
+        next_round = time.monotonic() + self._every
         while True:
             try:
                 version = self._queue.get(timeout=max(0.1, next_round - time.monotonic()))
             except queue.Empty:
-                next_round = time.monotonic() + EVERY
+                next_round = time.monotonic() + self._every
                 self._round()
                 continue
             if not self._one(version):
