@@ -5,7 +5,8 @@ Who did what is read from the tag that the server itself puts on each run when i
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from proctor_adapters.mlflow.plugin import names
+from proctor_adapters.mlflow.plugin.client import denied
+
+_log = logging.getLogger(__name__)
 
 CARD: Final = "governance/model_card.md"
 """Where the model card is: below the artifacts of the run that made the model."""
@@ -52,14 +56,25 @@ def is_prompt_model(model: Any) -> bool:
 
 
 def of_version(version: Any) -> dict[str, Any]:
-    """Return the evidence on a version that exists (`models.VersionEvidence`)."""
+    """Return the evidence on a version that exists (`models.VersionEvidence`). Raises `MlflowException` (403)."""
     created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    return _gather(version.name, names.version_text(version.version), version.source, version.run_id, None, created)
+    text = names.version_text(version.version)
+    return _answered(lambda: _gather(version.name, text, version.source, version.run_id, None, created))
 
 
 def of_source(name: str, source: str, run_id: str | None, model_id: str | None) -> dict[str, Any]:
-    """Return the evidence on a version that is about to be created; it has no number yet."""
-    return _gather(name, "new", source, run_id, model_id, datetime.now(UTC))
+    """Return the evidence on a version that is about to be created. Raises `MlflowException` (403)."""
+    return _answered(lambda: _gather(name, "new", source, run_id, model_id, datetime.now(UTC)))
+
+
+def _answered(gather: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the evidence, or refuse: MLflow would make a 500 of anything else, which its clients retry for minutes."""
+    try:
+        return gather()
+    except Exception as error:
+        _log.exception("the evidence on a version could not be gathered")
+        why = f"denied: the evidence could not be gathered ({type(error).__name__}); MLflow's log has the details"
+        raise denied(why) from error
 
 
 def _gather(
@@ -103,7 +118,7 @@ def logged_model(tracking: Any, source: str, model_id: str | None) -> Any:
     if model_id is None:
         return None
     try:
-        return tracking.getlogged_model(model_id)
+        return tracking.get_logged_model(model_id)
     except MlflowException:
         return None  # a source that names nothing: then nothing is proven of it
 
