@@ -31,7 +31,7 @@ def version() -> None:
 
 @app.command()
 def install() -> None:
-    """Build the pinned OPA with Go, or download the pinned release; does nothing where one is there."""
+    """Build the pinned OPA with Go; does nothing where a supported one is there."""
     from proctor.opa import binary
     from proctor.settings import load
 

@@ -1,5 +1,6 @@
 """The door: raw bytes to a valid request, or one problem for each path that is wrong."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,11 @@ from proctor.vocabulary.decision import Problem
 from proctor.vocabulary.request import DecisionRequest
 
 MAX_PROBLEMS = 100
+MAX_ITEMS = 2000
+"""Items of a list: as many as the longest list of the vocabulary may have (`facts.Words`)."""
+_LARGE = 256 * 1024
+"""Bytes from which the lists are looked at before pydantic builds an object for each of millions of items, which
+holds up everybody else for seconds."""
 
 
 def read(raw: bytes) -> DecisionRequest | list[Problem]:
@@ -25,6 +31,8 @@ def read(raw: bytes) -> DecisionRequest | list[Problem]:
         return [Problem(code="not_json", path=error.path, message=error.why)]
     if not isinstance(document, dict):
         return [Problem(code="wrong_type", message=f"is a {_kind(document)}; a request is a JSON object")]
+    if len(raw) > _LARGE and (long := list(itertools.islice(_long(document, ""), MAX_PROBLEMS))):
+        return long
     try:
         request = DecisionRequest.model_validate_json(raw, strict=True)
     except ValidationError as error:
@@ -41,6 +49,18 @@ def missing_lists(request: DecisionRequest) -> list[Problem]:
         for name in required_lists(request.subject.kind)
         if getattr(request.facts, name) is None
     ]
+
+
+def _long(value: Any, path: str) -> Iterable[Problem]:
+    """Yield a problem for each list that is too long; what is in it is not looked at."""
+    if isinstance(value, list) and len(value) > MAX_ITEMS:
+        message = f"has {len(value)} items, more than the limit of {MAX_ITEMS}"
+        yield Problem(code="too_long", path=path[:300], message=message)
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in pairs:
+        if isinstance(item, (dict, list)):
+            yield from _long(item, f"{path}/{name}")
 
 
 def _problems(error: ValidationError) -> Iterable[Problem]:

@@ -91,6 +91,8 @@ class _Draft:
     id: str
     received_at: datetime
     asking: Asking
+    bundle: BuiltBundle
+    """The policy that was in force when the work on it began: it is judged, counted and recorded under this one."""
     request: DecisionRequest | None = None
     fields: dict[str, Any] | None = None
     case: bytes | None = None
@@ -144,7 +146,7 @@ class Decisions:
         loop = asyncio.get_running_loop()
         started = loop.time()
         deadline = started + min(asking.budget, self._budget)
-        draft = _Draft(ids.decision_id(), self._clock.now(), asking)
+        draft = _Draft(ids.decision_id(), self._clock.now(), asking, self._bundle)
         self._waiting += 1
         try:
             decision = await self._in_turn(request, draft, deadline)
@@ -183,6 +185,7 @@ class Decisions:
             self._turns.release()
 
     async def _decide(self, request: DecisionRequest | bytes, draft: _Draft, deadline: float) -> Decision:
+        draft.bundle = self._bundle  # another one may have come into force while it waited for its turn
         read = door.read(request) if isinstance(request, bytes) else (door.missing_lists(request) or request)
         if isinstance(read, list):
             return self._invalid(draft, read)
@@ -191,7 +194,7 @@ class Decisions:
             found = f"this credential may not ask at {read.point} for {read.environment}"
             problem = Problem(code="not_permitted", path="/point", message=found)
             return self._finish(draft, Outcome.DENY, Reason.NOT_PERMITTED, problems=[problem])
-        index = self._bundle.index
+        index = draft.bundle.index
         if read.environment not in index.environments:
             known = ", ".join(index.environments)
             return self._invalid(
@@ -211,7 +214,7 @@ class Decisions:
     async def _judge(
         self, draft: _Draft, request: DecisionRequest, identified: Identified, selection: Selection, deadline: float
     ) -> Decision:
-        bundle = self._bundle
+        bundle = draft.bundle
         actor = draft.asking.caller.actor
         now = self._clock.now()
         question = Question(
@@ -299,11 +302,11 @@ class Decisions:
             id=draft.id,
             outcome=outcome,
             reason=reason,
-            message=render.sentence(outcome, findings, problems, self._bundle.revision),
+            message=render.sentence(outcome, findings, problems, draft.bundle.revision),
             actor=asking.caller.actor.id,
             findings=list(findings),
             problems=list(problems),
-            policy=PolicyIdentity(revision=self._bundle.revision, digest=self._bundle.digest),
+            policy=PolicyIdentity(revision=draft.bundle.revision, digest=draft.bundle.digest),
             engine=self._versions,
             body_digest=asking.body_digest,
             received_at=draft.received_at,

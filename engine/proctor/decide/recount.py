@@ -11,7 +11,7 @@ from proctor.errors import OpaError
 from proctor.opa.index import Index, Selection
 from proctor.vocabulary.decision import Verdict, VerdictFinding
 from proctor.vocabulary.reasons import Reason
-from proctor.vocabulary.words import Effect, Outcome, Status
+from proctor.vocabulary.words import Effect, Outcome, RiskTier, Status
 
 _HARMLESS: Final = frozenset({Effect.WAIVED, Effect.APPROVED, Effect.WARN, Effect.DRYRUN})
 
@@ -29,6 +29,8 @@ def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selecti
         _expect(verdict.outcome is Outcome.ERROR, f"problems, yet the outcome is {verdict.outcome}")
         return
     _expect(set(verdict.rules) == set(selection.codes), "the rules that were judged are not those that were selected")
+    tier = verdict.tier
+    _expect(not tier.unknown or tier.value is RiskTier.CRITICAL, f"factors are unknown, yet the tier is {tier.value}")
     _counts(verdict, document["facts"], index)
     for finding in verdict.findings:
         _effect(finding, verdict, document, index)

@@ -16,6 +16,7 @@ from proctor.evidence.identify import key
 from proctor.plugins import Asking, FactGroup, FactProvider, Question
 from proctor.vocabulary.canonical import digest
 from proctor.vocabulary.facts import Facts
+from proctor.vocabulary.reasons import Reason
 from proctor.vocabulary.words import EvidenceTier
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,12 @@ class Providers:
                 failures.append(f"the provider {provider.name} of {', '.join(provider.provides)} failed")
                 continue
             for group in groups:
+                path = f"{group.list_name}/*/{group.group}" if group.list_name else group.group
+                if path not in provider.provides:
+                    raise EngineError(
+                        f"taking facts from the provider {provider.name}", f"it gave {path}, which is not its own",
+                        "Name the group in its `provides`", Reason.EVIDENCE_UNAVAILABLE,
+                    )  # fmt: skip
                 _place(facts, group, provider, question.now)
         return facts, failures
 

@@ -4,7 +4,7 @@ The subject's digest and its parts are computed here and nowhere else, from the 
 and to OPA: a list that lost or gained an item afterwards no longer matches its parts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ _DIGESTED_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
 """Lists from which a subject's digest is computed: a request carries them, even if they are empty."""
 _PLANNED: Final = ("purpose", "commit")
 """What of a run's plan is part of its digest, beside its datasets: another purpose or source is another run."""
+
+_NAMES: Final[Mapping[str, str]] = {"models": "uris", "images": "references"}
+"""The field of a reference that holds every name of its item. Elsewhere, an item has no name but its id."""
+_WEAKER: Final[Mapping[str, Callable[[Iterable[bool]], bool]]] = {"mutable": any, "pinned": all}
+"""Which of two booleans is the weaker one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +97,12 @@ def _merged(
         twin = found.get(own)
         if twin is None:
             found[own] = item
-        elif _rest(twin) != _rest(item):
-            message = f"names the same item as another entry ({own}), with other facts"
+        elif why := _clash(name, twin, item):
+            message = f"names the same item as another entry ({own}), {why}"
             problems.append(Problem(code="contradiction", path=f"/facts/{name}/{index}", message=message))
-        elif "reference" in twin and "reference" in item:
-            twin["reference"] = _united(twin["reference"], item["reference"])
+        elif "reference" in twin:
+            twin["reference"] = _united(name, twin, item)
             twin["id"] = min(twin["id"], item["id"])
-        elif "reference" in twin or "reference" in item:
-            message = f"names the same item as another entry ({own}), one of them without its reference"
-            problems.append(Problem(code="contradiction", path=f"/facts/{name}/{index}", message=message))
     return [found[own] for own in sorted(found)]
 
 
@@ -108,14 +110,31 @@ def _rest(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name not in ("id", "reference")}
 
 
-def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Unite two ways of naming one item: lists are joined, and the weaker of two booleans holds."""
-    united = dict(one)
-    for name, value in other.items():
+def _clash(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Return why two entries of one item can't become one without losing what one of them says."""
+    if _rest(one) != _rest(other):
+        return "with other facts"
+    if ("reference" in one) != ("reference" in other):
+        return "one of them without its reference"
+    if one["id"] != other["id"] and ("reference" not in one or name not in _NAMES):
+        return f"under another id ({one['id']!r:.120}), and nothing would keep both"
+    references = [entry.get("reference", {}) for entry in (one, other)]
+    for field in sorted({*references[0], *references[1]}):
+        values = [reference.get(field) for reference in references]
+        unites = field in _WEAKER or all(isinstance(value, list) for value in values)
+        if not unites and values[0] != values[1]:
+            return f"with another {field} of its reference"
+    return None
+
+
+def _united(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Unite two ways of naming one item: lists are joined, the weaker of two booleans holds, no id gets lost."""
+    united: dict[str, Any] = dict(one["reference"])
+    for field, value in other["reference"].items():
         if isinstance(value, list):
-            united[name] = sorted({*united.get(name, []), *value})
-        elif name == "mutable":
-            united[name] = united[name] or value
-        elif name == "pinned":
-            united[name] = united[name] and value
+            united[field] = sorted({*united[field], *value})
+        elif field in _WEAKER:
+            united[field] = _WEAKER[field]((united[field], value))
+    if one["id"] != other["id"]:
+        united[_NAMES[name]] = sorted({*united[_NAMES[name]], one["id"], other["id"]})
     return united

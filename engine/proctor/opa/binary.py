@@ -5,15 +5,16 @@ Looked for in this order: `PROCTOR_OPA_BIN` (or `opa.binary`), PATH, the checkou
 so a version is accepted because the tests have run with it, never because it is newer.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -94,8 +95,13 @@ def version_of(path: Path) -> str | None:
     return _version_of(path, seen.st_mtime_ns, seen.st_size)
 
 
-@lru_cache(maxsize=16)
-def _version_of(path: Path, modified: int, size: int) -> str | None:  # noqa: ARG001 (a changed file is another key)
+_known: dict[tuple[Path, int, int], str] = {}
+"""Versions of binaries by path, modification time and size. What did not answer is asked again the next time."""
+
+
+def _version_of(path: Path, modified: int, size: int) -> str | None:
+    if (path, modified, size) in _known:
+        return _known[path, modified, size]
     try:
         reply = subprocess.run(
             [str(path), "version"], capture_output=True, text=True, errors="replace", timeout=_VERSION_LIMIT,
@@ -104,7 +110,10 @@ def _version_of(path: Path, modified: int, size: int) -> str | None:  # noqa: AR
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"^Version:\s+v?(\S+)$", reply.stdout, re.MULTILINE)
-    return found[1] if found and reply.returncode == 0 else None
+    if found is None or reply.returncode != 0:
+        return None
+    _known[path, modified, size] = found[1]
+    return found[1]
 
 
 def install(settings: Settings, progress: Callable[[str], None]) -> FoundBinary:
@@ -133,33 +142,43 @@ def _module_folder() -> Path:
 
 def _build(target: Path, progress: Callable[[str], None]) -> None:
     tried = f"building OPA {SUPPORTED[0]} from its Go module"
-    go = _go(tried)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = target.with_name(f".opa.{os.getpid()}")
+    module = _module_folder()
+    # No newer Go is downloaded for it, and go.sum decides what is built.
     environment = {
         **os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly",
     }  # fmt: skip
-    command = [go, "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", str(fresh.absolute()), _MODULE]
+    fresh = target.with_name(f".opa.{os.getpid()}")
+    command = [_go(tried, environment), "build", "-v", "-trimpath", "-ldflags=-s -w", "-o", str(fresh.absolute())]
     progress(f"building OPA {SUPPORTED[0]} with Go, once; it takes about a minute")
     try:
-        code, lines = _watched(command, _module_folder(), environment, progress, tried)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        code, lines = _watched([*command, _MODULE], module, environment, progress, tried)
         if code != 0:
             raise EngineError(tried, _failure(lines), _cure(lines))
         progress(f"built: sha256:{hashlib.sha256(fresh.read_bytes()).hexdigest()}")
         fresh.replace(target)
+    except OSError as error:
+        raise EngineError(tried, str(error), f"Mend that, or put opa {SUPPORTED[0]} on PATH") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where there is no folder, nothing was left in it
+            fresh.unlink()
 
 
-def _go(tried: str) -> str:
+def _go(tried: str, environment: dict[str, str]) -> str:
     remedy = f"Install Go {_GO[0]}.{_GO[1]} or newer, or put opa {SUPPORTED[0]} on PATH"
     go = shutil.which("go")
     if go is None:
         raise EngineError(tried, "Go is not installed", remedy)
-    reply = subprocess.run([go, "version"], capture_output=True, text=True, timeout=_VERSION_LIMIT, check=False)
-    found = re.search(r"go(\d+)\.(\d+)", reply.stdout)
+    try:
+        said = subprocess.run(
+            [go, "version"], capture_output=True, text=True, errors="replace", timeout=_VERSION_LIMIT, check=False,
+            stdin=subprocess.DEVNULL, env=environment,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    found = re.search(r"go(\d+)\.(\d+)", said)
     if found is None or (int(found[1]), int(found[2])) < _GO:
-        raise EngineError(tried, f"{go} is {reply.stdout.strip() or 'not answering'}", remedy)
+        raise EngineError(tried, f"{go} is {said or 'not answering'}", remedy)
     return go
 
 
@@ -169,22 +188,32 @@ def _watched(
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="replace",
+        stderr=subprocess.STDOUT, text=True, errors="replace", process_group=0,
     ) as child:  # fmt: skip
         reader = threading.Thread(target=lambda: lines.extend(child.stdout or ()), daemon=True)
         reader.start()
-        waited = 0.0
-        while reader.is_alive():
-            reader.join(_SIGN_OF_LIFE)
-            waited += _SIGN_OF_LIFE
-            if waited > _BUILD_LIMIT:
-                child.kill()
-                raise EngineError(tried, f"not done after {_BUILD_LIMIT} s", "Try again on a less busy machine")
-            if reader.is_alive():
-                fetched = sum(line.startswith("go: downloading") for line in lines)
-                compiled = sum(not line.startswith("go: ") for line in lines)
-                progress(f"{waited:.0f} s: {fetched} modules fetched, {compiled} packages compiled")
+        try:
+            _follow(reader, lines, progress, tried)
+        except BaseException:
+            # The compilers that Go has started are in its group, and hold the pipe.
+            os.killpg(child.pid, signal.SIGKILL)
+            reader.join()
+            raise
         return child.wait(), lines
+
+
+def _follow(reader: threading.Thread, lines: list[str], progress: Callable[[str], None], tried: str) -> None:
+    """Report what `reader` has read until it ends. Raises `EngineError` when that takes too long."""
+    waited = 0.0
+    while reader.is_alive():
+        reader.join(_SIGN_OF_LIFE)
+        waited += _SIGN_OF_LIFE
+        if waited > _BUILD_LIMIT:
+            raise EngineError(tried, f"not done after {_BUILD_LIMIT} s", "Try again on a less busy machine")
+        if reader.is_alive():
+            fetched = sum(line.startswith("go: downloading") for line in lines)
+            compiled = sum(not line.startswith("go: ") for line in lines)
+            progress(f"{waited:.0f} s: {fetched} modules fetched, {compiled} packages compiled")
 
 
 def _failure(lines: list[str]) -> str:

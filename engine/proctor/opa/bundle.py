@@ -321,14 +321,19 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 def _run_build(binary: Path, stage: Path, target: Path, key_path: Path, work_dir: Path) -> None:
     capabilities = work_dir / "capabilities.json"
     capabilities.write_bytes(canonical(allowed_capabilities(binary)))
+    # Written aside and renamed: a child that restarts, or a sidecar that downloads, reads a whole bundle or the former.
+    draft = stage.parent / target.name
+    # From inside the folder, because OPA writes the names of files into the bundle as they are given to it.
     command = [
-        str(binary), "build", "--bundle", str(stage), "--output", str(target), "--optimize", "0",
-        "--capabilities", str(capabilities), "--signing-key", str(key_path), "--signing-alg", SIGNING_ALGORITHM,
+        str(binary.absolute()), "build", "--bundle", ".", "--output", str(draft.absolute()), "--optimize", "0",
+        "--capabilities", str(capabilities.absolute()), "--signing-key", str(key_path.absolute()),
+        "--signing-alg", SIGNING_ALGORITHM,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=stage)
     if done.returncode != 0:
         detail = (done.stderr or done.stdout).decode(errors="replace").strip().replace(str(stage) + "/", "")
         raise PolicyError("building the bundle", detail.splitlines() or ["opa build failed"])
+    draft.replace(target)
 
 
 def allowed_capabilities(binary: Path) -> dict[str, Any]:

@@ -6,9 +6,11 @@ breakage against it and counts the hits; that test is the gate for an upgrade of
 """
 
 import asyncio
+import contextlib
 import io
 import re
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,6 +32,7 @@ _MAX_ERROR: Final = 64 * 1024
 """Bytes that are read of a reply that is no answer, for its message."""
 _LARGE: Final = 1 << 20
 """Bytes from which aiohttp asks for a file instead of bytes, so that it can write in pieces."""
+_GONE: Final = "the session is closed: this OPA was replaced or stopped"
 _DETAIL: Final = 500
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~/-]*")
@@ -92,8 +95,8 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
         self._authorisation = {"Authorization": f"Bearer {token}"} if token is not None else {}
         self.answered_at = float("-inf")
         """Loop time of the newest answer, in seconds."""
-        self._replies: set[aiohttp.ClientResponse] = set()
-        self._under_way = 0
+        self._closed = False
+        self._under_way: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -115,13 +118,16 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
 
     async def open(self) -> None:
         """Make the session; nothing is sent."""
+        self._closed = False
         await self._init_session()
 
     async def close(self) -> None:
         """End the session; calls under way fail with `OpaError`."""
-        for response in self._replies:
-            # Closing alone leaves those waiting who have a head and no body yet.
-            response.content.set_exception(aiohttp.ClientConnectionError("the session was closed"))
+        self._closed = True
+        for timeout in self._under_way:
+            # Closing alone leaves those waiting who are connecting, or have a head and no body yet.
+            if not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
         await self.close_connection()
 
     async def idle(self) -> None:
@@ -135,25 +141,8 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
         """
         tried = f"asking OPA at {self._address} for {entrypoint}"
         body = b'{"input":' + input_bytes + b"}"
-        sent = False
-        self._under_way += 1
-        self._idle.clear()
-        try:
-            async with asyncio.timeout_at(deadline):
-                if canary:
-                    sent = True
-                    raw = await self._call(tried, "POST", f"/v1/data/{entrypoint}{_QUERY}", body)
-                else:
-                    async with self._permits:
-                        sent = True
-                        raw = await self._call(tried, "POST", f"/v1/data/{entrypoint}{_QUERY}", body)
-        except TimeoutError as error:
-            found = "no whole answer within the deadline" if sent else "other calls kept it busy until the deadline"
-            raise OpaError(tried, found, "Look at OPA's load, or raise opa.timeout", Reason.ENGINE_TIMEOUT) from error
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+        line = contextlib.nullcontext() if canary else self._permits
+        raw = await self._ask(tried, deadline, line, "POST", f"/v1/data/{entrypoint}{_QUERY}", body)
         result = _result(tried, raw)
         self.answered_at = asyncio.get_running_loop().time()
         return result
@@ -161,29 +150,40 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
     async def status(self, deadline: float) -> Mapping[str, Any]:
         """Return OPA's own status report (`GET /v1/status`). Raises `OpaError`."""
         tried = f"asking OPA at {self._address} for its status"
+        raw = await self._ask(tried, deadline, contextlib.nullcontext(), "GET", "/v1/status", None)
+        return _object(tried, _result(tried, raw))
+
+    async def _ask(self, tried: str, deadline: float, line: AbstractAsyncContextManager[None], *request: Any) -> bytes:
+        """Wait in `line`, then make the call, all before `deadline` or until the session is closed."""
+        timeout = asyncio.timeout_at(deadline)
+        self._under_way.add(timeout)
+        self._idle.clear()
+        sent = False
         try:
-            async with asyncio.timeout_at(deadline):
-                raw = await self._call(tried, "GET", "/v1/status", None)
+            async with timeout, line:
+                sent = True
+                return await self._call(tried, *request)
         except TimeoutError as error:
-            raise OpaError(tried, "no whole answer within the deadline", reason=Reason.ENGINE_TIMEOUT) from error
-        found: Mapping[str, Any] = _object(tried, _result(tried, raw))
-        return found
+            if self._closed:
+                raise OpaError(tried, _GONE) from error
+            found = "no whole answer within the deadline" if sent else "other calls kept it busy until the deadline"
+            raise OpaError(tried, found, "Look at OPA's load, or raise opa.timeout", Reason.ENGINE_TIMEOUT) from error
+        finally:
+            self._under_way.discard(timeout)
+            if not self._under_way:
+                self._idle.set()
 
     async def _call(self, tried: str, method: str, path: str, body: bytes | None) -> bytes:
         session: aiohttp.ClientSession | None = self._session
         if session is None or session.closed:
-            raise OpaError(tried, "the session is closed: this OPA was replaced or stopped")
+            raise OpaError(tried, _GONE)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         data = io.BytesIO(body) if body is not None and len(body) >= _LARGE else body
         try:
             async with session.request(
                 method, self._address.url + path, data=data, headers=headers, allow_redirects=False
             ) as response:
-                self._replies.add(response)
-                try:
-                    raw = await _read(tried, response)
-                finally:
-                    self._replies.discard(response)
+                raw = await _read(tried, response)
                 _check_status(tried, response, raw)
                 return raw
         except aiohttp.ClientConnectorError as error:
@@ -199,11 +199,6 @@ class OpaClient(AsyncOpaClient):  # type: ignore[misc] # the library ships no ty
             raise OpaError(tried, found, "Is that an OPA?", Reason.ENGINE_NOT_HTTP) from error
         except aiohttp.ClientError as error:
             raise OpaError(tried, _text(error), reason=Reason.ENGINE_DROPPED) from error
-        except RuntimeError as error:
-            # aiohttp raises it bare for a session that was closed while the call waited for a connection.
-            if not session.closed:
-                raise
-            raise OpaError(tried, "the session was closed: this OPA was replaced or stopped") from error
 
 
 async def _read(tried: str, response: aiohttp.ClientResponse) -> bytes:
@@ -261,7 +256,7 @@ def _opa_problem(raw: bytes) -> str | None:
     lines = [f"{document['code']}: {document['message']}"]
     if isinstance(errors, list):
         lines += [str(error.get("message")) for error in errors[:3] if isinstance(error, dict)]
-    return _plain("; ".join(lines))
+    return plain("; ".join(lines))
 
 
 def _result(tried: str, raw: bytes) -> Any:
@@ -271,7 +266,7 @@ def _result(tried: str, raw: bytes) -> Any:
         raise OpaError(tried, f"the reply is no JSON: {_shown(raw)}", reason=Reason.ENGINE_NOT_JSON) from error
     document = _object(tried, document)
     if "warning" in document:
-        found = _plain(f"a warning: {document['warning']}")
+        found = plain(f"a warning: {document['warning']}")
         raise OpaError(tried, found, "OPA did not take the input for one", Reason.ENGINE_WARNING)
     if "result" not in document:
         raise OpaError(
@@ -295,14 +290,14 @@ def verdict(tried: str, result: Any) -> dict[str, Any]:
 
 
 def _shown(raw: bytes) -> str:
-    return _plain(raw[:_DETAIL].decode("utf-8", errors="replace")) or "empty"
+    return plain(raw[:_DETAIL].decode("utf-8", errors="replace")) or "empty"
 
 
 def _text(error: Exception) -> str:
-    return _plain(f"{type(error).__name__}: {error}".rstrip(": "))
+    return plain(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return `text` on one line and shortened, because it comes from outside and ends in messages and logs."""
     line = "".join(character if character.isprintable() else " " for character in text)
     return line if len(line) <= _DETAIL else line[: _DETAIL - 3] + "..."

@@ -16,7 +16,7 @@ import structlog
 from proctor.errors import OpaError
 from proctor.opa import binary
 from proctor.opa.bundle import BuiltBundle
-from proctor.opa.client import Address, OpaClient, verdict
+from proctor.opa.client import Address, OpaClient, plain, verdict
 from proctor.opa.engine import ENTRYPOINT_DECISION, EngineHealth
 from proctor.opa.managed import canary
 from proctor.settings import OpaSettings
@@ -45,6 +45,8 @@ class ExternalOpa:
         self._fresh_until = float("-inf")
         self._trouble = "it has not been asked for its status yet"
         self._reason = Reason.ENGINE_UNAVAILABLE
+        self._refused = ""
+        """What OPA says about the newest bundle, where it did not take it."""
         self._version = ""
         self._watching: asyncio.Task[None] | None = None
 
@@ -65,7 +67,7 @@ class ExternalOpa:
         tried = f"asking OPA for {entrypoint}"
         if asyncio.get_running_loop().time() >= self._fresh_until:
             raise OpaError(
-                tried, f"nobody knows how old its policy is: {self._trouble}",
+                tried, f"nobody knows how old its policy is: {self._trouble or self._silence(self._staleness)}",
                 "See to it that OPA runs, reaches Proctor and has `status` enabled (deploy/docker/opa.yaml)",
                 self._reason,
             )  # fmt: skip
@@ -76,13 +78,16 @@ class ExternalOpa:
 
     async def health(self) -> EngineHealth:
         """Ask for the status and the canary; return how it is."""
+        if self._watching is not None and self._watching.done():
+            return EngineHealth(False, None, "nobody asks it for its status any more; see the log", self._version)
         await self._look()
         if asyncio.get_running_loop().time() >= self._fresh_until:
             return EngineHealth(False, None, self._trouble, self._version)
         try:
             await canary(self._client, self._bundle.revision, asyncio.get_running_loop().time() + _CANARY_LIMIT)
         except OpaError as error:
-            return EngineHealth(False, None, str(error), self._version)
+            detail = f"{error} It did not take the newest bundle: {self._refused}" if self._refused else str(error)
+            return EngineHealth(False, None, detail, self._version)
         return EngineHealth(True, self._bundle.revision, "external", self._version)
 
     async def switch(self, bundle: BuiltBundle) -> None:
@@ -109,8 +114,7 @@ class ExternalOpa:
         """Ask for the status and note until when the policy counts as fresh; keep that moment if there is no answer."""
         loop = asyncio.get_running_loop()
         try:
-            report = await self._client.status(loop.time() + _ASK_LIMIT)
-            fresh = self._fresh(report)
+            fresh = self._fresh(await self._status(loop.time() + _ASK_LIMIT))
         except OpaError as error:
             self._note(str(error))
             self._reason = error.reason
@@ -119,7 +123,19 @@ class ExternalOpa:
             return
         self._fresh_until = loop.time() + fresh
         self._reason = Reason.ENGINE_STALE_BUNDLE
-        self._note("" if fresh > 0 else f"it heard of us {self._staleness - fresh:.0f} s ago for the last time")
+        self._note("" if fresh > 0 else self._silence(self._staleness - fresh))
+
+    def _silence(self, age: float) -> str:
+        heard = f"it heard of us more than {age:.0f} s ago for the last time"
+        return f"{heard}; it did not take the newest bundle: {self._refused}" if self._refused else heard
+
+    async def _status(self, deadline: float) -> Mapping[str, Any]:
+        try:
+            return await self._client.status(deadline)
+        except OpaError as error:
+            if error.reason is Reason.ENGINE_EVALUATION_FAILED:  # by which OPA answers that it has none
+                raise self._stale(f"it gives none: {error.found}") from error
+            raise
 
     def _note(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
@@ -144,15 +160,20 @@ class ExternalOpa:
         if not isinstance(asked, str):
             raise self._stale("its status says of no successful request for the policy")
         try:
-            age = self._wall() - datetime.fromisoformat(asked).timestamp()
+            moment = datetime.fromisoformat(asked)
         except ValueError:
-            raise self._stale(f"its status has no time that can be read: {asked[:40]!r}") from None
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise self._stale(f"its status has no time that can be read: {asked[:40]!r}")
+        age = self._wall() - moment.timestamp()
         if age < -_AHEAD:
             raise self._stale(f"its clock is {-age:.0f} s ahead of ours")
-        if code := bundle.get("code"):
+        refused = f"{bundle['code']}: {bundle.get('message')}" if bundle.get("code") else ""
+        if refused and refused != self._refused:
             # It keeps the former policy; whether that is the right one, each verdict's revision says.
-            log.warning("opa.bundle_refused", code=str(code)[:80], message=str(bundle.get("message"))[:300])
-        return self._staleness - age
+            log.warning("opa.bundle_refused", message=plain(refused))
+        self._refused = plain(refused)
+        return self._staleness - max(age, 0.0)
 
     def _stale(self, found: str) -> OpaError:
         return OpaError("reading OPA's status", found, reason=Reason.ENGINE_STALE_BUNDLE)

@@ -39,11 +39,21 @@ class Policy:
 
     def __init__(self, bundle: BuiltBundle) -> None:
         self.bundle = bundle
+        self.ending = False
+        """True: the server stops, and nobody is to begin to wait."""
         self._changed = asyncio.Event()
 
     def adopt(self, bundle: BuiltBundle) -> None:
         """Put another policy in force and wake everybody who waits."""
         self.bundle = bundle
+        self._wake()
+
+    def end(self) -> None:
+        """Wake everybody who waits, because the server stops: a sidecar's long poll would hold it up."""
+        self.ending = True
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -43,7 +43,12 @@ class Permissions:
                 raise OpaError("reading rego/authz", "not a decision", reason=Reason.ENGINE_BAD_SHAPE)
             return (route.name, role) if answer["allow"] else None
 
-        answers = await asyncio.gather(*(ask(route, role) for route in authorised_routes() for role in Role))
+        asking = [asyncio.create_task(ask(route, role)) for route in authorised_routes() for role in Role]
+        try:
+            answers = await asyncio.gather(*asking)
+        finally:
+            for task in asking:  # after the first failure the others would go on asking for nothing
+                task.cancel()
         self._allowed = frozenset(answer for answer in answers if answer is not None)
         self.digest = digest
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -82,7 +83,7 @@ async def _serve(components: Components, listeners: sockets.Listeners, say: Call
     ]
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[None]] = set()
+    reloads = _Reloads(components)
 
     def stop() -> None:
         if stopping.is_set():
@@ -90,15 +91,9 @@ async def _serve(components: Components, listeners: sockets.Listeners, say: Call
                 server.force_exit = True
         stopping.set()
 
-    def reload() -> None:
-        if not reloads:
-            task = loop.create_task(_reload(components))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGHUP, reloads.ask)
     tasks = [loop.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     try:
         await _started([server for server, _ in servers], tasks)
@@ -111,7 +106,9 @@ async def _serve(components: Components, listeners: sockets.Listeners, say: Call
     finally:
         for server, _ in servers:
             server.should_exit = True
-        await asyncio.gather(*tasks, *reloads)
+        components.policy.end()
+        await reloads.stop()
+        await asyncio.gather(*tasks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
@@ -146,15 +143,42 @@ async def _started(servers: list[_Listener], tasks: list[asyncio.Task[None]]) ->
         await asyncio.sleep(0.01)
 
 
+class _Reloads:
+    """One reload at a time; what is asked for meanwhile is one more, because the files may have changed since."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(self) -> None:
+        """Reload, now or after the reload that is under way."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="reload")
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            await _reload(self._components)
+
+    async def stop(self) -> None:
+        """Give up a reload that is under way: the next start builds the policy anyway."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+
 async def _reload(components: Components) -> None:
     """Build the policy again and put it in force; a policy that is not good changes nothing."""
     try:
         bundle: BuiltBundle = await assembly.build_policy(components.settings, components.adapters)
         if bundle.digest != components.policy.bundle.digest:
             await components.adopt(bundle)
-            await assembly.record_policy(components, bundle)
+        # Also where nothing has changed: the record may have failed when the policy came into force.
+        await assembly.record_policy(components, bundle)
         log.info("policy.reloaded", revision=bundle.revision)
-    except ProctorError as error:
+    except (ProctorError, OSError, subprocess.SubprocessError) as error:
         log.error("policy.not_reloaded", error=str(error))  # noqa: TRY400 (no defect of ours)
 
 

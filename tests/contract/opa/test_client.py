@@ -4,6 +4,7 @@ This is the gate for an upgrade of the client library or of aiohttp (docs/adr/00
 """
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
@@ -487,6 +488,25 @@ async def test_closing_the_session_ends_the_calls_under_way_with_an_error_of_our
             await client.query(ENTRYPOINT_DECISION, INPUT, soon())
 
 
+async def test_closing_the_session_ends_a_call_that_is_still_connecting() -> None:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # the queue of connections that wait for `accept` is full from the second on
+            other = stack.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(listener.getsockname())
+        client = OpaClient(Address.parse(f"http://127.0.0.1:{listener.getsockname()[1]}"), 1)
+        await client.open()
+        calls = [asyncio.create_task(client.query(ENTRYPOINT_DECISION, INPUT, soon())) for _ in range(2)]
+        await settled()
+        assert not any(call.done() for call in calls)
+        await client.close()
+        async with asyncio.timeout(1.0):
+            found = await asyncio.gather(*calls, return_exceptions=True)
+    assert [getattr(error, "reason", error) for error in found] == [Reason.ENGINE_UNAVAILABLE] * 2
+    assert "replaced or stopped" in str(found)
+
+
 async def test_a_client_that_is_not_open_says_so(state_dir: Path) -> None:
     client = OpaClient(Address.parse(f"unix://{state_dir / 'opa.sock'}"), 1)
     with pytest.raises(OpaError, match="session is closed"):
@@ -643,8 +663,8 @@ async def test_only_an_answer_counts_as_a_sign_of_life(state_dir: Path) -> None:
 
 def honest(raw: bytes) -> Any:
     """Return the result that another reader of HTTP and JSON finds in `raw`: one that asks for less of the form."""
-    found, _, body = raw.partition(b"\r\n\r\n")
-    assert re.match(rb"HTTP/1\.[01] 200[ \r]", found)
+    found, body = re.split(rb"\r?\n\r?\n", raw.lstrip(b"\r\n"), maxsplit=1)
+    assert re.match(rb"HTTP/1\.[01] 200[ \r\n]", found)
     if b"chunked" in found.lower():
         chunks = []
         while size := re.match(rb"([0-9a-fA-F]+)[^\n]*\n", body):

@@ -219,7 +219,7 @@ REFUSED["truncated"] = (_truncated, "unexpected EOF")
 
 @pytest.mark.parametrize("how", REFUSED)
 def test_a_bundle_that_is_not_ours_is_refused_at_start_with_the_words_of_opa(
-    engines: Engines, run: Run, how: str
+    engines: Engines, run_once: Run, how: str
 ) -> None:
     change, words = REFUSED[how]
 
@@ -233,7 +233,7 @@ def test_a_bundle_that_is_not_ours_is_refused_at_start_with_the_words_of_opa(
             await ask(engine)
         await engine.close()
 
-    run(scenario())
+    run_once(scenario())
 
 
 @pytest.mark.parametrize(("binary", "words"), [("none", "No such file"), ("text", "Permission denied")])
@@ -398,17 +398,49 @@ def test_a_child_that_answers_others_is_not_taken_for_hung(
     run_once(scenario())
 
 
-def test_a_blocked_loop_is_not_taken_for_a_hung_child(engines: Engines, run: Run) -> None:
+def test_a_child_with_another_policy_is_replaced_although_it_answers_others(
+    engines: Engines, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario() -> None:
         async with engines.running() as engine:
             pid = current(engine).pid
-            for _ in range(2):
-                time.sleep(0.8)  # noqa: ASYNC251 (that is the point)
-                await asyncio.sleep(0.6)
+            monkeypatch.setattr(managed, "PROBE_EVERY", 0.05)
+            monkeypatch.setattr(managed, "PROVE_EVERY", 0.1)
+            assert engine._current is not None
+            engine._current.bundle = engines.second  # which its child does not have
+            _, reasons = await back(engine, pid)
+            assert reasons <= DOWN
+
+    run(scenario())
+
+
+def test_a_blocked_loop_is_not_taken_for_a_hung_child(
+    engines: Engines, run_once: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = managed._Generation.canary
+    blocked = []
+
+    async def blocking(generation: managed._Generation, deadline: float) -> None:
+        asyncio.get_running_loop().call_soon(time.sleep, 0.6)
+        try:
+            await canary(generation, deadline)
+        except OpaError as error:
+            blocked.append(error.reason)
+            raise
+
+    async def scenario() -> None:
+        async with engines.running() as engine:
+            pid = current(engine).pid
+            monkeypatch.setattr(managed, "PROBE_EVERY", 0.05)
+            monkeypatch.setattr(managed, "PROBE_LIMIT", 0.2)
+            monkeypatch.setattr(managed._Generation, "canary", blocking)
+            await until(lambda: len(blocked) >= 3, 10.0)
+            monkeypatch.setattr(managed._Generation, "canary", canary)
             assert current(engine).pid == pid
             assert await ask(engine) == engines.first.revision
 
-    run(scenario())
+    run_once(scenario())
+    assert set(blocked) == {Reason.ENGINE_TIMEOUT}
 
 
 @pytest.mark.usefixtures("impatient")
@@ -532,7 +564,7 @@ def test_a_policy_that_has_left_is_answered_by_the_one_in_force(engines: Engines
 
 
 @pytest.mark.parametrize("how", ["tampered", "of another key", "of another revision", "missing"])
-def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run: Run, how: str) -> None:
+def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run_once: Run, how: str) -> None:
     change, words = REFUSED[how]
 
     async def scenario() -> None:
@@ -548,7 +580,7 @@ def test_a_switch_to_what_is_not_ours_changes_nothing(engines: Engines, run: Run
             await back(engine, child.pid)
             assert await ask(engine) == engines.first.revision, "a restart takes the policy that is in force"
 
-    run(scenario())
+    run_once(scenario())
 
 
 @pytest.mark.usefixtures("impatient")
@@ -708,6 +740,42 @@ def test_a_start_that_is_cancelled_while_the_child_is_spawned_leaves_the_others_
     run(scenario())
 
 
+def test_the_spawner_survives_what_is_cancelled_and_what_fails() -> None:
+    spawner = process._Spawner()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        go_on.wait(5)
+        return "done"
+
+    def broken() -> None:
+        raise OSError("no more processes")
+
+    running, waiting, failing = spawner.run(slow), spawner.run(slow), spawner.run(broken)
+    assert begun.wait(5)
+    assert not running.cancel(), "what is being started will be told"
+    assert waiting.cancel()
+    go_on.set()
+    assert running.result(5) == "done"
+    with pytest.raises(OSError, match="no more processes"):
+        failing.result(5)
+    assert spawner.run(slow).result(5) == "done"
+
+
+def test_the_last_words_are_waited_for(engines: Engines, run: Run) -> None:
+    async def scenario() -> None:
+        script = engines.state_dir / "opa"
+        script.write_text("#!/bin/sh\n(sleep 0.2; echo too late) &\nexit 1\n")
+        script.chmod(0o700)
+        child = await OpaProcess.start(script, engines.first, engines.state_dir / "run", OpaSettings())
+        await child.ended.wait()
+        assert await child.last_words() == "too late"
+        await child.stop()
+
+    run(scenario())
+
+
 def test_a_child_that_ignores_the_end_is_killed(
     engines: Engines, run_once: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -854,6 +922,8 @@ def sleeper(run_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
     code = "import time; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, "--addr", f"unix://{socket}"]) as started:
         try:
+            # Popen returns before the kernel has put the new command line in its place.
+            wait_until(lambda: str(socket).encode() in Path(f"/proc/{started.pid}/cmdline").read_bytes())
             process._write_record(run_dir / "opa-1-abc.json", started.pid, socket)
             yield started
         finally:
@@ -902,6 +972,7 @@ def test_the_sweep_never_kills_a_process_that_took_over_the_number(
 def test_the_sweep_never_kills_a_process_with_another_command_line(run_dir: Path) -> None:
     socket = run_dir / "opa-1-abc.sock"
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", f"unix://{socket}.old"]) as started:
+        wait_until(lambda: str(socket).encode() in Path(f"/proc/{started.pid}/cmdline").read_bytes())
         process._write_record(run_dir / "opa-1-abc.json", started.pid, socket)
         assert process.sweep(run_dir) == []
         assert started.poll() is None

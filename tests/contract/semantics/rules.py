@@ -23,7 +23,7 @@ _TEXT: Final = """\
 #   item_id: {item_id}
 #   evidence:
 {evidence}
-#   approvable: false
+#   approvable: {approvable}
 #   waivable: {{max_days: 10}}
 {more}#   controls: [G-DEP-01]
 #   clauses: ["nist-ai-rmf/MANAGE1.3"]
@@ -46,13 +46,15 @@ class Rule:
     body: str
     evidence: tuple[str, ...] = (REGISTERED,)
     for_each: str = "models/*"
+    approvable: bool = False
     more: str = ""
     """Further lines of the annotation."""
 
     def text(self, name: str) -> str:
         """Return the source."""
         return _TEXT.format(
-            name=name, stage=self.stage, operation=self.operation, body=self.body,
+            name=name, approvable=str(self.approvable).lower(), body=self.body,
+            stage=self.stage, operation=self.operation,
             for_each=self.for_each or '""', item_id="[id]" if self.for_each else "[]",
             evidence="\n".join(f"#     - {entry}" for entry in self.evidence),
             more="".join(f"#   {line}\n" for line in self.more.splitlines()),
@@ -75,10 +77,12 @@ SOUND: Final[Mapping[str, Rule]] = {
     "later": Rule("data", "register", _each(*_BOTH), more='effective_on: "2030-01-01T00:00:00Z"'),
     "for_a_purpose": Rule(
         "data", "promote",
-        '\ncompliant contains [] if {\n\tinput.purpose == "scoring"\n\tcount(input.facts.workload.unclassified) == 0\n}\n',
+        '\ncompliant contains [] if {\n\tinput.purpose == "scoring"\n'
+        "\tcount(input.facts.workload.unclassified) == 0\n}\n",
         ("{request: purpose, type: string}", "{at: workload, about: subject, fields: {unclassified: strings}}"), "",
     ),
     "fresh": Rule("data", "scale", _each(*_BOTH), (REGISTERED.replace("P3650D", "P1D"),)),
+    "asked": Rule("data", "deploy", _each(*_BOTH), approvable=True),
     **{f"irrelevant_{number}": Rule("registration", "ingest", _each(*_BOTH)) for number in range(IRRELEVANT)},
 }  # fmt: skip
 """Rules that the build accepts."""

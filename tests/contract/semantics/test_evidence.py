@@ -1,4 +1,4 @@
-"""Facts that are malformed, misdated, too weak, about something else, or not all there: none of them proves anything."""
+"""Facts that are malformed, misdated, weak, about something else, or not all there: none of them proves anything."""
 
 import json
 from datetime import datetime, timedelta
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proctor.errors import EngineError
 from proctor.evidence.gather import Providers
 from proctor.plugins import FactGroup, Question
 from proctor.vocabulary.principal import Actor, PrincipalKind
@@ -133,7 +134,7 @@ def test_row_11_evidence_from_the_future_would_never_go_stale(ahead: timedelta, 
 
 
 POISON = ["2300-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2262-04-12T00:00:00Z", "2026-02-30T00:00:00Z",
-          "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01", "2026-01-01t00:00:00z", "", 5, None]  # fmt: skip
+          "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01", "2026-01-01t00:00:00z", 5, None]  # fmt: skip
 
 
 @pytest.mark.parametrize("moment", POISON)
@@ -269,12 +270,26 @@ async def test_row_25_a_group_from_a_provider_is_the_providers_alone() -> None:
     assert {name for name in risk if name != "evidence"} == {"data_class"}
 
 
+async def test_row_25_a_provider_gives_its_own_groups_and_no_others() -> None:
+    """Or a plug-in for one thing could answer for another, in the place and with the name of nobody's provider."""
+    facts: dict[str, Any] = {"models": [{"id": "m"}]}
+    question = Question("deployment", "deploy", "prod", None, gate().actor, DIGEST, {"models": facts["models"]}, NOW)
+    for group in (
+        FactGroup("models", 0, "registration", {"registered": True, "matches": 1}, "m", NOW),
+        FactGroup("", 0, "deployer", {"environments": ["prod"]}, gate().actor.id, NOW),
+        FactGroup("", 0, "risk", {"exposure": "internal"}, DIGEST, NOW),
+    ):
+        with pytest.raises(EngineError, match="which is not its own"):
+            await Providers([Sloppy(group)]).gather(facts, question, asking_as(gate()), 1e12)
+    assert facts == {"models": [{"id": "m"}]}
+
+
 # --- Completeness and identity ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["models", "images"])
 @pytest.mark.parametrize(
-    "change", ["truncated", "emptied", "twice", "foreign", "replaced", "no parts", "parts of null"]
+    "change", ["truncated", "emptied", "twice", "foreign", "keyless", "replaced", "no parts", "parts of null"]
 )
 def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change: str, provided: World) -> None:
     """A list that was cut, or is the `[]` of a provider that failed, looks like a list in which all is well."""
@@ -285,6 +300,7 @@ def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change
         "emptied": (("facts", name), []),
         "twice": (("facts", name), [items[0], items[0]]),
         "foreign": (("facts", name), [*items, changed(items[0], (("digest",), DIGEST))]),
+        "keyless": (("facts", name), [*items, {}]),
         "replaced": (("facts", name, 1, "digest"), DIGEST),
         "no parts": (parts, ...),
         "parts of null": (parts, None),
@@ -293,6 +309,17 @@ def test_row_34_a_list_is_exactly_what_the_subject_consists_of(name: str, change
     assert verdict.outcome == "deny"
     rule = REGISTERED if name == "models" else "deployment.image_pinned"
     assert gaps(verdict, rule) == {"list_incomplete"}
+
+
+@pytest.mark.parametrize("name", ["models", "images"])
+def test_row_34_a_part_that_is_named_twice_is_no_list_of_parts(name: str, provided: World) -> None:
+    """Twice in both lists, the second item could say anything; twice in the parts, one of them is not looked at."""
+    items, parts = at(DEPLOYMENT, ("facts", name)), at(DEPLOYMENT, ("subject", "parts", name))
+    twice = (("subject", "parts", name), [*parts, parts[1]])
+    for changes in ((twice, (("facts", name), [*items, items[1]])), (twice,)):
+        verdict = provided.verdict(changed(DEPLOYMENT, *changes))
+        assert verdict.outcome == "deny"
+        assert {gap.gap for finding in verdict.findings for gap in finding.why} == {"list_incomplete"}
 
 
 def test_row_38_an_exception_for_an_item_needs_the_item_to_be_the_only_one_of_its_name(provided: World) -> None:

@@ -224,7 +224,7 @@ def test_row_20_opa_gets_the_very_bytes_that_are_digested_and_kept(provided: Wor
     """A digest over another spelling of the document would stand for something that OPA has never seen."""
     watching = Tampering(provided, lambda _: None)
     request = json.loads(_request(purpose="Zürich 🦊 \x7f", request_id="é"))
-    request["facts"]["models"][0]["reference"]["paths"] = ["ſpec/é", " ", 'a\\b"c']
+    request["facts"]["models"][0]["reference"]["paths"] = ["spëc/é", " ", 'a\\b"c']
     with provided.engine(watching):
         decision = provided.decide(json.dumps(request).encode())
     assert decision.outcome == "allow", decision.message

@@ -162,6 +162,35 @@ def test_row_13_an_actor_who_is_nobody_is_not_somebody_else(actor: Any, provided
 # --- Approvals -------------------------------------------------------------------------------------------------------
 
 
+def test_row_38_an_approval_names_an_item_that_is_the_only_one_of_its_name(packed: World) -> None:
+    """Also of two items, one approved: the other one still asks."""
+    rule = "deployment.asked"
+    model = ("facts", "models", 0)
+    document: dict[str, Any] = changed(
+        DEPLOYMENT, (("stage",), "data"), ((*model, "registration", "registered"), False),
+        (("facts", "models", 1, "registration", "matches"), 2),
+    )  # fmt: skip
+    document["context"]["cases"] = cases(document, packed.selection(document), packed.index)
+    approval = {
+        "id": "a1", "subject_digest": SUBJECT, "environment": "prod", "from": "2026-03-01T00:00:00Z",
+        "until": "2026-03-09T00:00:00Z",
+        "votes": [
+            {"step": "model-owner", "by": "person:carla", "vote": "yes"},
+            {"step": "risk-officer", "by": "person:dario", "vote": "yes"},
+        ],
+        "covers": [{
+            "rule": rule, "rule_digest": packed.index.rules[rule]["digest"],
+            "case_digest": document["context"]["cases"][rule], "item": [at(DEPLOYMENT, (*model, "id"))],
+        }],
+    }  # fmt: skip
+    verdict = packed.verdict(document | {"approvals": [approval]})
+    assert {tuple(f.at): str(f.effect) for f in verdict.findings} == {("models", 0): "approved", ("models", 1): "ask"}
+    namesakes = changed(document, (("facts", "models", 1, "id"), at(DEPLOYMENT, (*model, "id"))))
+    verdict = packed.verdict(namesakes | {"approvals": [approval]})
+    assert verdict.outcome == "require_approval"
+    assert statuses(verdict, rule) == ["fail ask"] * 2
+
+
 def _document(provided: World, **differences: Any) -> dict[str, Any]:
     """Return an input that asks for approval, with the case digests that the engine would write into it."""
     document: dict[str, Any] = changed(UNLIMITED)

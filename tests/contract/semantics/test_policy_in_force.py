@@ -3,12 +3,10 @@
 import asyncio
 import dataclasses
 import json
-import os
 import socket
 import statistics
 import subprocess
-import time
-from collections.abc import Iterator
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,8 @@ from proctor.opa.managed import ManagedOpa
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical
 from tests.contract.semantics import rules
-from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, World, changed, statuses
+from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, Tampering, World, changed, statuses
+from tests.live import subjects
 
 REGO = ROOT / "rego"
 
@@ -47,26 +46,6 @@ def test_row_33_nothing_can_be_written_into_the_running_policy(provided: World) 
             assert connection.recv(64).split()[1] == b"401", (method, path)
 
 
-@pytest.fixture(scope="module")
-def unguarded(provided: World, opa_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the socket of an OPA with the provided bundle that anybody may ask anything."""
-    path = Path("/tmp") / f"prc-unguarded-{os.getpid()}.sock"
-    command = [str(opa_binary), "run", "--server", "--addr", f"unix://{path}", "--bundle", str(provided.bundle.path),
-               "--verification-key", str(provided.bundle.public_key_path), "--signing-alg", "ES256",
-               "--skip-version-check", "--log-level", "error"]  # fmt: skip
-    with (tmp_path_factory.mktemp("unguarded") / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            until = time.monotonic() + 20
-            while not path.exists() and time.monotonic() < until:
-                time.sleep(0.02)
-            yield str(path)
-        finally:
-            process.kill()
-            process.wait()
-            path.unlink(missing_ok=True)
-
-
 @pytest.mark.parametrize("package", ["governance.main", "governance.extra", "extra", "system.authz"])
 def test_row_33_the_bundle_owns_every_path(package: str, unguarded: str) -> None:
     """With narrower roots, whoever reaches OPA could add a package beside ours, even `system.authz`."""
@@ -81,6 +60,25 @@ def test_row_33_the_bundle_owns_every_path(package: str, unguarded: str) -> None
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.split()[1] == b"400"
     assert b"owned by bundle" in answer
+
+
+def test_row_21_a_decision_names_the_policy_that_judged_it(provided: World, packed: World) -> None:
+    """Another one comes into force while it is judged: recorded under that, it would replay to something else."""
+    decisions = provided.components.decisions
+    judging = provided.bundle
+
+    def adopts(_: dict[str, Any]) -> None:
+        decisions.adopt(packed.bundle)
+
+    try:
+        with provided.engine(Tampering(provided, adopts)):
+            decision = provided.decide(subjects.deployment("fraud"))
+    finally:
+        decisions.adopt(judging)
+    assert decision.outcome == "allow"
+    assert decision.policy is not None
+    assert (decision.policy.revision, decision.policy.digest) == (judging.revision, judging.digest)
+    assert judging.revision in decision.message
 
 
 # --- Cost ------------------------------------------------------------------------------------------------------------
@@ -109,6 +107,26 @@ def test_row_06_rules_that_do_not_apply_cost_nothing(provided: World, packed: Wo
         alone = _median_ms(provided, DEPLOYMENT)
         ratios.append(_median_ms(packed, DEPLOYMENT) / alone)
     assert statistics.median(ratios) < 3.0, ratios
+
+
+def test_row_06_the_bundle_holds_the_sources_as_they_were_checked(provided: World) -> None:
+    """An optimised bundle holds other modules than those that people read and the build looked at."""
+    with tarfile.open(provided.bundle.path) as bundled:
+        found = {}
+        for name in bundled.getnames():
+            if name.endswith(".rego"):
+                content = bundled.extractfile(name)
+                assert content is not None
+                found[name.lstrip("/")] = content.read()
+    sources = {
+        path.relative_to(REGO).as_posix(): path.read_bytes()
+        for folder in ("governance", "authz", "system")
+        for path in (REGO / folder).rglob("*.rego")
+        if not path.name.endswith("_test.rego")
+    }
+    generated = found.pop("governance/main/dispatch/dispatch.rego")
+    assert generated.count(b"compliant[") == len(provided.index.rules)
+    assert found == sources
 
 
 # --- Configuration ---------------------------------------------------------------------------------------------------

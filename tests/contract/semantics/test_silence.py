@@ -13,7 +13,8 @@ SILENT = (
     "negative_of_missing_field", "threshold_misspelt",
 )  # fmt: skip
 PLACELESS = (
-    "text_as_place", "index_as_place", "index_as_text", "whole_request_as_place", "deeper_place", "place_with_a_message",
+    "text_as_place", "index_as_place", "index_as_text", "whole_request_as_place", "deeper_place",
+    "place_with_a_message",
 )  # fmt: skip
 SHAPELESS = ("boolean", "list", "object")
 
@@ -88,6 +89,17 @@ def test_row_10_nothing_but_the_proven_value_exempts(value: object, packed: Worl
     verdict = packed.verdict(changed(_asked(_LIFTED), _UNREGISTERED, (_MUTABLE, value)))
     assert verdict.outcome == "deny"
     assert len(statuses(verdict, "deployment.lifted")) == 1
+
+
+@pytest.mark.parametrize("registered", [True, False])
+def test_row_10_doubt_about_one_item_neither_passes_nor_exempts_another(registered: bool, packed: World) -> None:
+    """What is in doubt is judged in another way than what is not; every item is judged on its own in both."""
+    doubtful = (("facts", "models", 1, "reference"), ...)
+    proven = (("facts", "models", 0, "registration", "registered"), registered)
+    verdict = packed.verdict(changed(_asked(_LIFTED), doubtful, proven, (_MUTABLE, True)))
+    assert verdict.outcome == "deny"
+    found = {tuple(finding.at): str(finding.status) for finding in verdict.findings}
+    assert found == {("models", 1): "not_evaluable", **({} if registered else {("models", 0): "fail"})}
 
 
 @pytest.mark.parametrize("gap", ["weak", "other_subject", "unattributed"])

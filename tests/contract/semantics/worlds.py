@@ -229,6 +229,8 @@ def changed(document: Any, *changes: tuple[Path_, Any]) -> Any:
     found = copy.deepcopy(document)
     for path, value in changes:
         holder = at(found, path[:-1])
+        if isinstance(holder, dict) and not isinstance(path[-1], str):
+            raise TypeError("an object has no index")
         if value is ...:
             del holder[path[-1]]
         elif isinstance(holder, list) and path[-1] == len(holder):

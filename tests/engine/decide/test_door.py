@@ -121,6 +121,14 @@ def test_times_outside_the_century_or_without_zone_are_refused(moment: Any) -> N
     assert isinstance(read(changed(("facts", "workload", "evidence"), {"observed_at": moment})), list)
 
 
+def test_a_list_that_is_too_long_is_refused_before_anything_in_it_is_looked_at() -> None:
+    for name, inside in (("models", "{},"), ("images", "[[5]],"), ("x", '"x",')):
+        raw = f'{{"facts": {{"{name}": [{inside * 300_000}5]}}}}'.encode()
+        (problem,) = read(raw)
+        assert (problem.code, problem.path) == ("too_long", f"/facts/{name}")
+        assert problem.message == "has 300001 items, more than the limit of 2000"
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_bytes_of_any_kind_give_problems_and_no_exception(raw: bytes) -> None:

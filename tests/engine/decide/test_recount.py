@@ -230,6 +230,16 @@ def test_an_exception_needs_an_identity_that_only_one_place_carries(others: int)
         check(raw, make_index(WAIVABLE), facts=models)
 
 
+@pytest.mark.parametrize("tier", ["low", "medium", "high", "critical"])
+def test_an_unknown_factor_takes_the_worst_tier(tier: str) -> None:
+    """A milder tier has milder actions."""
+    raw = RIGHT[0][0] | {"tier": {"value": tier, "unknown": ["models/0: exposure"]}}
+    if tier == "critical":
+        check(raw, make_index(HARD))
+    else:
+        assert f"yet the tier is {tier}" in refused(raw, make_index(HARD))
+
+
 def test_one_place_has_one_finding() -> None:
     twice = [finding("deployment.hard", "deny"), finding("deployment.hard", "deny")]
     refused(verdict("deny", twice, {"deployment.hard": (2, 0, 0)}), make_index(HARD))

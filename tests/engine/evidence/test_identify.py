@@ -78,6 +78,34 @@ def test_one_item_with_two_stories_is_refused() -> None:
     assert found[0].path == "/facts/models/1"
 
 
+def test_an_id_that_is_in_neither_list_of_uris_is_kept_among_them() -> None:
+    models = [
+        {"id": "oci://a", "digest": A, "reference": reference("oci://a")},
+        {"id": "oci://z", "digest": A, "reference": reference("oci://a")},
+    ]
+    for order in (models, models[::-1]):
+        found = identified(identify(request(order), nothing))
+        assert found.facts["models"][0]["reference"]["uris"] == ["oci://a", "oci://z"]
+
+
+def test_readings_of_different_times_are_not_united() -> None:
+    models = [
+        {"id": "oci://a", "digest": A, "reference": {**reference("oci://a"), "evidence": evidence}}
+        for evidence in (None, {"observed_at": "2026-01-01T00:00:00Z"})
+    ]
+    for order in (models, models[::-1]):
+        found = identify(request(order), nothing)
+        assert isinstance(found, list)
+        assert "with another evidence of its reference" in found[0].message
+
+
+def test_two_ids_without_a_reference_are_not_united() -> None:
+    found = identify(request([{"id": "oci://a", "digest": A}, {"id": "oci://z", "digest": A}]), nothing)
+    assert isinstance(found, list)
+    assert "under another id ('oci://a')" in found[0].message
+    assert isinstance(identify(request([{"id": "oci://a", "digest": A}] * 2), nothing), Identified)
+
+
 def test_a_stated_digest_must_be_the_computed_one() -> None:
     right = identified(identify(request([]), nothing)).digest
     assert isinstance(identify(request([], digest=right), nothing), Identified)

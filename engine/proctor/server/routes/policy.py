@@ -52,7 +52,7 @@ async def bundle(request: Request) -> Response:
     """
     policy = components(request).policy
     known = request.headers.get("if-none-match", "").strip().removeprefix("W/").strip('"')
-    if known == policy.bundle.digest:
+    if known == policy.bundle.digest and not policy.ending:
         asked = _WAIT.search(request.headers.get("prefer", ""))
         if asked is not None:
             await policy.changed(min(float(asked[1]), _MAX_WAIT))
