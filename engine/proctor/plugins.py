@@ -133,6 +133,10 @@ class Models(Protocol):
         """Return the digest of a registered, unwithdrawn version, or None; no I/O."""
         ...
 
+    def hashed(self, name: str, version: str) -> bool:
+        """Tell whether the files of a registered version were hashed; no I/O."""
+        ...
+
     def allowed_in(self, name: str, version: str) -> Sequence[str]:
         """Return the environments in which the version may be deployed; no I/O."""
         ...

@@ -129,13 +129,17 @@ class Gate:
         record = await self._preflight(version.preflight)
         lineage = translate.lineage(version.inputs, _declared(record))
         author = self._resolve(version.user)
-        key, subject = f"{version.name}/{version.version}", f"{version.name}/{version.version}"
+        key = f"{version.name}/{version.version}"
         uris = [translate.uri(version), *([f"models:/{version.model_id}"] if version.model_id else [])]
         known = self._models.digest(version.name, version.version)
         if known is not None and known != digest:
             detail = {"registered": known, "found": digest, "hashed_at": call.hashed_at.isoformat()}
-            await self._violations.open(ARTIFACT_CHANGED, key, subject, detail)
+            await self._violations.open(ARTIFACT_CHANGED, key, key, detail)
             return Registered(digest=digest, changed=True)
+        if known == digest and self._models.hashed(version.name, version.version):
+            # Nothing is new, and an entry for each round over each version would be noise.
+            await self._violations.resolve(ARTIFACT_CHANGED, key, "its files are those that were registered")
+            return Registered(digest=digest, changed=False)
         await self._models.register(
             RegisteredVersion(
                 name=version.name,
@@ -151,7 +155,6 @@ class Gate:
             ),
             caller.actor.id,
         )
-        await self._violations.resolve(ARTIFACT_CHANGED, key, "its files are those that were registered")
         return Registered(digest=digest, changed=False)
 
 

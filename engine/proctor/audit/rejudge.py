@@ -14,6 +14,7 @@ from proctor.errors import ProctorError
 from proctor.inventory.standing import StandingDecision, StandingDecisions
 from proctor.plugins import Decider, Violations
 from proctor.vocabulary.decision import Decision
+from proctor.vocabulary.reasons import Reason
 from proctor.vocabulary.words import Effect, Outcome, Point
 
 log = structlog.get_logger(__name__)
@@ -24,6 +25,8 @@ EVERY: Final = 3600.0
 DEBOUNCE: Final = 0.2
 """Seconds to wait for more changes of the same catalog before judging: its events come in bursts."""
 _AT_ONCE: Final = 4
+_JUDGED: Final = frozenset({Reason.NON_COMPLIANT, Reason.APPROVAL_REQUIRED})
+"""Reasons of a refusal that come from rules. Any other says that the question could not be put."""
 
 
 class Rejudge:
@@ -72,7 +75,7 @@ class Rejudge:
     async def _judge(self, standing: StandingDecision) -> None:
         request = standing.request.model_copy(update={"point": Point.AUDIT, "request_id": standing.decision_id})
         decision = await self._decider.decide(request, standing.asking)
-        if decision.outcome is Outcome.ERROR:
+        if decision.outcome is Outcome.ERROR or (not decision.allowed and decision.reason not in _JUDGED):
             # Nothing is known: neither is it against policy, nor is it fine.
             log.warning("audit.no_answer", standing=standing.name, reason=str(decision.reason))
         elif decision.allowed:

@@ -54,6 +54,11 @@ class Registry:
         known = self._known(name, version)
         return None if known is None or known.withdrawn_at is not None else known.digest
 
+    def hashed(self, name: str, version: str) -> bool:
+        """Tell whether the files of a registered version were hashed; no I/O."""
+        known = self._known(name, version)
+        return known is not None and known.hashed_at is not None
+
     def allowed_in(self, name: str, version: str) -> Sequence[str]:
         """Return the environments in which the version may be deployed; no I/O."""
         known = self._known(name, version)

@@ -77,7 +77,8 @@ class StandingDecisions:
             return
         key = (request.subject.name, str(request.stage), request.environment)
         datasets = frozenset(item.id for item in request.facts.datasets or ())
-        known = StandingDecision(key, request, asking, datasets, decision.id)
+        # As it will be read after a restart: whoever judges again asks at another point.
+        known = StandingDecision(key, request, _asking(_document(asking)), datasets, decision.id)
         columns = standing.c
         row = insert(standing).values(
             subject=key[0],

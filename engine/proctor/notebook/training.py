@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from proctor.errors import EngineError, SettingsError, UsageError
 from proctor.notebook import plan
@@ -94,16 +94,18 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         environment: str = "dev",
         name: str = "training",
         folder: Path | None = None,
+        context: Literal["training", "evaluation"] = "training",
         mlflow_run: bool = True,
         **run: Any,
     ) -> None:
-        """Take the plan. `run` goes to `mlflow.start_run`; `seed` also seeds `random` and NumPy if it is there."""
+        """Take the plan. `context`: what the datasets are for; evaluations need a preflight too. `run` goes to `mlflow.start_run`; `seed` also seeds `random` and NumPy if it is there."""
         if PREFLIGHT_TAG in (run.get("tags") or {}):
             raise UsageError("reading the run's tags", f"{PREFLIGHT_TAG} is set", "Leave it out: it is set here")
         self._plan: dict[str, Any] = {
             "purpose": purpose, "datasets": [plan.dataset(one) for one in datasets], "seed": seed,
             "environment": environment, "name": name, "folder": folder,
         }  # fmt: skip
+        self._context = context
         self._mlflow_run = mlflow_run
         self._run_options = run
         self._active: Any = None
@@ -138,7 +140,7 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         inputs = []
         for one in self._plan["datasets"]:
             uri = f"{one.dataset.namespace}/{one.dataset.name.lstrip('/')}"
-            tags = [InputTag("mlflow.data.context", "training")]
+            tags = [InputTag("mlflow.data.context", self._context)]
             tags += [InputTag(INPUT_VERSION_TAG, one.version)] if one.version else []
             scheme = uri.partition("://")[0]
             source = json.dumps({"uri": uri})
@@ -156,7 +158,7 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Return `function`, which asks at each call."""
-        options = {**self._plan, "mlflow_run": self._mlflow_run, **self._run_options}
+        options = {**self._plan, "context": self._context, "mlflow_run": self._mlflow_run, **self._run_options}
 
         @functools.wraps(function)
         def asked(*arguments: P.args, **keywords: P.kwargs) -> R:

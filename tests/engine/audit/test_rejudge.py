@@ -128,6 +128,8 @@ async def test_the_same_question_is_asked_after_a_restart_too(at: Stores) -> Non
     decider, reloaded, _, judge = await world(at)
     await judge.judge(reloaded.all())
     ((asked, asking),) = decider.asked
+    assert standing.all()[0].asking == asking, "before a restart as after it"
+    assert asking.caller.may_ask(Point.AUDIT, "prod")
     assert asked.point == Point.AUDIT
     assert asked.model_copy(update={"point": request().point, "request_id": None}) == request()
     assert (asking.source, asking.tiers, asking.tier) == ("mlflow", ASKING.tiers, None)
