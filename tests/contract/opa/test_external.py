@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from proctor.errors import LedgerError, OpaError
 from proctor.opa import binary, external
@@ -253,6 +254,7 @@ async def test_a_downgrade_with_a_good_signature_is_answered_by_nobody(make: Mak
         world.publish(policies.first, policies.first.digest)
         await eventually(world.judges)
         await eventually(world.is_ready)
+        assert await world.stop() < 3.0, "the sidecar waits at our bundle route for up to a minute"
 
 
 @pytest.mark.usefixtures("built")
@@ -483,6 +485,7 @@ async def test_a_reload_that_is_asked_for_during_another_is_made_after_it(
         os.kill(os.getpid(), signal.SIGHUP)
         await eventually(lambda: _told(len(builds) == 3))
         assert await world.stop() < 3.0, "a reload under way is given up"
+        assert "reload" not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 @pytest.mark.parametrize("error", [LedgerError("appending", "the disk is full"), OSError(28, "No space left")])
@@ -500,8 +503,11 @@ async def test_a_policy_whose_record_failed_is_recorded_by_the_next_reload(
     async with make(opa=False) as world:
         built.append(policies.second)
         monkeypatch.setattr(assembly, "record_policy", failing)
-        os.kill(os.getpid(), signal.SIGHUP)
-        await asyncio.wait_for(failed.wait(), 5)
+        with structlog.testing.capture_logs() as logs:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.wait_for(failed.wait(), 5)
+            await asyncio.sleep(0.05)
+        assert [str(error)] == [entry["error"] for entry in logs if entry["event"] == "policy.not_reloaded"]
         newest = await asyncio.to_thread(world.parts.ledger.recent, "policy", 1)
         assert newest[0].record["digest"] == policies.first.digest
         os.kill(os.getpid(), signal.SIGHUP)
