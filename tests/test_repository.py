@@ -63,6 +63,8 @@ def test_wheel_carries_both_roots_the_policy_and_the_pinned_opa_module(tmp_path:
     for name in (
         "proctor/plugins.py",
         "proctor/_rego/governance/main/main.rego",
+        "proctor/_regal/config.yaml",
+        "proctor/_regal/rules/custom/proctor/undeclared_read/undeclared_read.rego",
         "proctor/_tools/opa/go.mod",
         "proctor/_tools/opa/go.sum",
         "proctor_adapters/kubernetes/__init__.py",

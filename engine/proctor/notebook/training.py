@@ -85,7 +85,7 @@ def _ask(question: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
 class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)`)
     """Context manager and decorator. Entering it asks, and raises `TrainingRefusedError` before anything starts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all are keywords: this is what a notebook's author writes)
         self,
         *,
         purpose: str,
@@ -98,7 +98,11 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         mlflow_run: bool = True,
         **run: Any,
     ) -> None:
-        """Take the plan. `context`: what the datasets are for; evaluations need a preflight too. `run` goes to `mlflow.start_run`; `seed` also seeds `random` and NumPy if it is there."""
+        """Take the plan.
+
+        `context`: what the datasets are for; evaluations need a preflight too. `run` goes to `mlflow.start_run`.
+        `seed` also seeds `random`, and NumPy if it is there.
+        """
         if PREFLIGHT_TAG in (run.get("tags") or {}):
             raise UsageError("reading the run's tags", f"{PREFLIGHT_TAG} is set", "Leave it out: it is set here")
         self._plan: dict[str, Any] = {

@@ -21,6 +21,8 @@ from proctor.vocabulary.words import Action, Point, RiskTier, Severity
 ANY = "*"
 PERMITTED, PROHIBITED = "purposes_permitted", "purposes_prohibited"
 """Lists of purposes. The configured purposes are the permitted ones unless the list is given."""
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A threshold. Strict: YAML reads `yes` as true, which would count as 1."""
 
 
 class Part(BaseModel):
@@ -96,7 +98,7 @@ class Configuration(Part):
     environments: Annotated[list[Identifier], Field(min_length=1)]
     actions: list[ActionEntry]
     chains: list[ChainEntry]
-    thresholds: dict[Identifier, dict[RiskTier, int | float]]
+    thresholds: dict[Identifier, dict[RiskTier, Number]]
     lists: dict[Identifier, list[str]]
     tiers: Tiers
     limits: Limits

@@ -69,6 +69,8 @@ def _problems(module: dict[str, Any], rule: RuleAnnotation) -> Iterator[str]:
         name = head_name(entry)
         if entry.get("default"):
             yield f"`default {name}`: a default proves what nobody proved"
+        if "else" in entry:
+            yield f"`else` in `{name}`: what no branch proved must stay unproven"
         if name in {"compliant", "exempt"} and (
             "key" not in entry["head"] or len(entry["head"].get("ref", [name])) != 1
         ):

@@ -38,7 +38,7 @@ def run(settings: Settings, binary: Path, environment: Mapping[str, str] | None 
     done = ["build", "types", "form"]
     try:
         with layout.laid_out(settings, binary) as work:
-            findings += [*_types(work, binary), *wording.problems(work.laid_out.rules, work.inspected)]
+            findings += [*types(work, binary), *wording.problems(work.laid_out.rules, work.inspected)]
     except PolicyError as error:
         done.remove("types")
         findings += [f"{problem} (build: {error.tried})" for problem in error.problems]
@@ -64,7 +64,7 @@ def _form(binary: Path, files: Mapping[str, Path]) -> Iterator[str]:
         # What does not parse, the build names with its line.
 
 
-def _types(work: Layout, binary: Path) -> Iterator[str]:
+def types(work: Layout, binary: Path) -> Iterator[str]:
     """Yield what OPA's strict check says of policy and tests, with a schema of what each rule may read."""
     capabilities = work.folder / "capabilities.json"
     layout.write_json(capabilities, bundle.allowed_capabilities(binary))

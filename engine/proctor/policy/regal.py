@@ -62,14 +62,15 @@ def lint(linter: Linter, sources: Path, origins: Mapping[str, Path]) -> list[str
     `origins` maps paths below `sources` to those. Raises `PolicyError` when Regal can't lint, and when it linted
     fewer files than there are: what it skipped would look clean.
     """
-    # The tree is the root, whatever the configuration of a checkout says.
+    # The tree is the root, whatever the configuration of a checkout says. Its path is absolute, because Regal does not
+    # find the Rego version that is configured for a relative one, and falls back to the grammar of OPA 0.
     settings = sources / ".regal" / "config.yaml"
     settings.parent.mkdir(parents=True)
     text = (linter.folder / "config.yaml").read_text(encoding="utf-8")
     settings.write_text(re.sub(r"(?m)^  roots: .*$", '  roots: ["."]', text), encoding="utf-8")
     command = [
         str(linter.binary), "lint", "--format", "json", "--no-color", "--config-file", str(settings),
-        "--rules", str(linter.folder / "rules"), ".",
+        "--rules", str(linter.folder / "rules"), str(sources),
     ]  # fmt: skip
     environment = {"REGAL_DISABLE_CHECK_VERSION": "1", "HOME": str(sources), "PATH": os.environ.get("PATH", "")}
     try:
@@ -88,7 +89,7 @@ def lint(linter: Linter, sources: Path, origins: Mapping[str, Path]) -> list[str
         raise PolicyError(
             "running Regal", [f"it ended with {done.returncode}; {scanned} of {len(origins)} files linted"]
         )
-    return sorted(_lines(violations, origins))
+    return sorted(_lines(violations, sources, origins))
 
 
 def _unread(output: bytes) -> list[str]:
@@ -100,11 +101,11 @@ def _unread(output: bytes) -> list[str]:
     return [f"{' '.join(str(error).split())} (regal)" for error in errors]
 
 
-def _lines(violations: list[Mapping[str, object]], origins: Mapping[str, Path]) -> Iterator[str]:
+def _lines(violations: list[Mapping[str, object]], sources: Path, origins: Mapping[str, Path]) -> Iterator[str]:
     for violation in violations:
         location = violation.get("location")
         place = "the policy"
         if isinstance(location, dict) and location.get("file"):
-            file = str(location["file"]).removeprefix("./")
+            file = str(location["file"]).removeprefix(f"{sources}/")
             place = f"{origins.get(file, file)}:{location.get('row', 1)}"
         yield f"{place}: {violation.get('description')} (regal {violation.get('category')}/{violation.get('title')})"

@@ -339,7 +339,7 @@ test_a_request_field_is_evidence if {
 	every question in [_without("/purpose"), _with("/purpose", null), _with("/purpose", ""), _with("/purpose", 5), _with("/purpose", ["x"])] {
 		verdict := _judge(_asking, {_m0, _m1}, {_m0, _m1}, question)
 		_places(verdict) == {_m0: "not_evaluable", _m1: "not_evaluable"}
-		_gaps(verdict, _m0) == {"request"}
+		verdict.findings[0].why == [{"at": [], "gap": "request", "field": "purpose"}]
 	}
 }
 
@@ -363,6 +363,8 @@ test_a_list_that_is_not_proven_complete_is_one_place_of_its_own if {
 		verdict.outcome == "deny"
 		_places(verdict) == {["models"]: "not_evaluable"}
 		verdict.rules == {"t.a": {"places": 1, "compliant": 0, "exempt": 0}}
+		verdict.findings[0].item == []
+		verdict.findings[0].why[0].at == ["models"]
 	}
 }
 
@@ -426,7 +428,7 @@ test_an_item_without_identity_is_neither_compliant_nor_exempt if {
 		verdict := _judge(_on_models, {_m0, _m1}, {_m0, _m1}, _with("/facts/models/0/id", name))
 		verdict.outcome == "deny"
 		_places(verdict) == {_m0: "not_evaluable"}
-		_gaps(verdict, _m0) == {"unidentified"}
+		verdict.findings[0].why == [{"at": _m0, "gap": "unidentified"}]
 		verdict.findings[0].item == []
 	}
 }
@@ -476,6 +478,7 @@ _effect(action, differences, values) := finding.effect if {
 	verdict.problems == []
 	count(verdict.findings) == 1
 	some finding in verdict.findings
+	object.keys(finding) == {"rule", "at", "item", "status", "effect", "why", "by"}
 }
 
 _waived := {"/waivers": [_waiver("t.a", [])]}
@@ -736,6 +739,17 @@ test_one_broken_rule_of_several_is_an_error if {
 	verdict.problems == [{"code": "rule_broken", "detail": "t.b"}]
 }
 
+# A problem is no denial and no question to people: nobody could approve what nobody judged.
+test_a_problem_outweighs_every_effect if {
+	every row in [[{}, "deny"], [_both, "deny"], [{}, "warn"]] {
+		index := _index({"t.a": object.union(_whole, row[0]), "t.b": _whole}, {"t.a": row[1], "t.b": "deny"})
+		verdict := _decide(index, {"compliant": {"t.a": set()}, "exempt": {"t.a": set()}}, _question)
+		verdict.outcome == "error"
+		count(verdict.findings) == 1
+		_codes(verdict) == {"rule_broken"}
+	}
+}
+
 test_an_action_outside_the_closed_set_is_an_error if {
 	every action in ["off", "Deny", "deny ", "", "allow", null, true, [], {}] {
 		verdict := _decide(
@@ -798,6 +812,15 @@ test_an_index_that_contradicts_itself_never_allows if {
 		[{"op": "replace", "path": "/select/deployment/deployment/deploy/codes", "value": ["t.a", "t.b"]}],
 	] {
 		_refused(_decide(json.patch(index, patch), sets, _question))
+	}
+}
+
+test_what_the_index_does_not_describe_is_said if {
+	index := _index({"t.a": _on_models}, {"t.a": "deny"})
+	every pointer in ["/needs/card", "/scopes/models~1*"] {
+		verdict := _decide(testing.without(index, pointer), {"compliant": {"t.a": {_m0}}, "exempt": {"t.a": set()}}, _question)
+		verdict.outcome == "error"
+		"bad_index" in _codes(verdict)
 	}
 }
 
@@ -915,8 +938,42 @@ test_words_that_are_almost_right_are_unknown if {
 	}
 }
 
+# Each says what is wrong in a sentence, and nothing else: a bad clock is no bad index.
+test_problems_are_a_code_and_a_sentence if {
+	every sample in _samples {
+		every row in [
+			["/schema", "x", {"bad_schema"}],
+			["/context/now", "x", {"bad_clock"}],
+			["/actor/id", "x", {"bad_actor"}],
+			["/subject/digest", "x", {"bad_subject"}],
+			["/subject/kind", null, {"bad_subject", "unknown_operation"}],
+			["/facts", [], {"bad_facts"}],
+			["/waivers", null, {"bad_waivers"}],
+			["/stage", "x", {"unknown_stage"}],
+			["/operation", "x", {"unknown_operation"}],
+			["/environment", "x", {"unknown_environment"}],
+			["/point", "x", {"unknown_point"}],
+		] {
+			verdict := testing.decision(testing.with_value(sample, row[0], row[1]))
+			row[2] - _codes(verdict) == set()
+			_codes(verdict) - (row[2] | {"unknown_environment"}) == set()
+			every problem in verdict.problems {
+				object.keys(problem) == {"code", "detail"}
+				is_string(problem.detail)
+			}
+		}
+	}
+}
+
 test_an_actor_is_minted_or_marked_as_unresolved if {
 	sample := data.samples.runtime
+	longest := concat("", ["a" | some _ in numbers.range(1, 64)])
+	every name in ["x", longest] {
+		actor := {"id": sprintf("unresolved:%s", [name]), "kind": "unresolved"}
+		_problems(testing.with_value(sample, "/actor", actor)) == set()
+	}
+	too_long := {"id": sprintf("unresolved:%sa", [longest]), "kind": "unresolved"}
+	_problems(testing.with_value(sample, "/actor", too_long)) == {"bad_actor"}
 	every actor in [{"id": "person:alice"}, {"id": "service:releasebot"}, {"id": "unresolved:kubernetes", "kind": "unresolved"}] {
 		_problems(testing.with_value(sample, "/actor", actor)) == set()
 	}

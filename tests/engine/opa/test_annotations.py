@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no operation": ({"applies_to": [{"stage": "deployment", "kind": "deployment", "operations": []}]}, "operations"),
     "stage": ({"applies_to": [{"stage": "deploy", "kind": "deployment", "operations": ["deploy"]}]}, "stage"),
     "kind": ({"applies_to": [{"stage": "deployment", "kind": "pod", "operations": ["deploy"]}]}, "kind"),
-    "operation": ({"applies_to": [{"stage": "deployment", "kind": "deployment", "operations": ["run!"]}]}, "operations"),
+    "operation": ({"applies_to": [{"stage": "deployment", "kind": "deployment", "operations": ["x"]}]}, "operations"),
     "three levels": ({"for_each": "a/*/b/*/c/*", "item_id": ["x", "y", "z"]}, "for_each"),
     "no wildcard": ({"for_each": "models"}, "for_each"),
     "bare wildcard": ({"for_each": "*"}, "for_each"),

@@ -26,7 +26,7 @@ _table := {
 		"data_class": {"public": 0, "personal": 2},
 	},
 	"bands": [
-		{"tier": "low", "up_to": 1},
+		{"tier": "low", "up_to": 0},
 		{"tier": "medium", "up_to": 3},
 		{"tier": "high", "up_to": 5},
 		{"tier": "critical", "up_to": 1000},
