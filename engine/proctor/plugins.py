@@ -227,6 +227,10 @@ class Violations(Protocol):
         """Return once it is resolved on disk; does nothing where none is open."""
         ...
 
+    def is_open(self, kind: str, key: str) -> bool:
+        """Tell whether the violation `kind` of `key` is open; no I/O."""
+        ...
+
 
 class WaitingEvent(Protocol):
     """A foreign event that is on disk and waits to be worked through."""

@@ -9,9 +9,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Executable, insert, select, update
+from sqlalchemy import Executable, Select, insert, select, update
 
 from proctor.alerts import events
 from proctor.errors import NotFoundError
@@ -21,6 +21,8 @@ from proctor.settings import SinkSettings
 from proctor.store.database import Database
 from proctor.store.moments import to_text
 from proctor.store.tables import violations
+
+_IS_OPEN: Final = violations.c.resolved_at.is_(None)
 
 
 class Journal(Protocol):
@@ -64,7 +66,7 @@ class Violation:
 
 
 class ViolationRegister:
-    """Implements `plugins.Violations`. `load` fills it with those that are open."""
+    """Implements `plugins.Violations` over the table `violations`: several servers share it, so nothing is cached."""
 
     def __init__(
         self, database: Database, ledger: Journal, now: Callable[[], datetime], sinks: Sequence[SinkSettings]
@@ -74,22 +76,22 @@ class ViolationRegister:
         self._now = now
         self._sinks = sinks
         self._writing = asyncio.Lock()
-        self._open: dict[tuple[str, str], Violation] = {}
 
-    async def load(self) -> None:
-        """Read the open ones into memory."""
-        for row in await self._database.aread(select(violations).where(violations.c.resolved_at.is_(None))):
-            found = _from_row(row)
-            self._open[found.kind, found.key] = found
+    async def open_ones(self, limit: int) -> list[Violation]:
+        """Return the newest open violations."""
+        return await self._newest(select(violations).where(_IS_OPEN), limit)
 
-    def open_ones(self) -> list[Violation]:
-        """Return the open violations, the newest first; no I/O."""
-        return sorted(self._open.values(), key=lambda one: (one.opened_at, one.id), reverse=True)
+    def is_open(self, kind: str, key: str) -> bool:
+        """Tell whether one is open; no I/O."""
+        return (kind, key) in self._open
 
     async def recent(self, limit: int) -> list[Violation]:
         """Return the newest violations, open or resolved."""
-        statement = select(violations).order_by(violations.c.opened_at.desc(), violations.c.id).limit(limit)
-        return [_from_row(row) for row in await self._database.aread(statement)]
+        return await self._newest(select(violations), limit)
+
+    async def _newest(self, chosen: Select[Any], limit: int) -> list[Violation]:
+        ordered = chosen.order_by(violations.c.opened_at.desc(), violations.c.id).limit(limit)
+        return [_from_row(row) for row in await self._database.aread(ordered)]
 
     async def get(self, violation_id: str) -> Violation:
         """Return one. Raises `NotFoundError`."""
@@ -101,31 +103,35 @@ class ViolationRegister:
         return _from_row(rows[0])
 
     async def open(self, kind: str, key: str, subject: str, detail: Mapping[str, Any]) -> None:
-        """Return once it is open on disk, its alert in the outbox; the same again, with the same detail, is nothing."""
+        """Return once it is open on disk, its alert in the outbox; the same again, with the same detail, is nothing.
+
+        Raises `LedgerError` when that was not recorded. So it does for the second of two servers that open the same
+        one at the same time: the first has told of it.
+        """
         now = to_text(self._now())
         async with self._writing:
-            known = self._open.get((kind, key))
-            if known is not None and known.detail == detail:
-                return
+            known = await self._known(kind, key)
             if known is None:
                 found = Violation(f"vio_{secrets.token_hex(8)}", kind, key, subject, dict(detail), now, now)
-                change, row = "opened", _insertion(found)
-            else:
+                await self._write("opened", found, insert(violations).values(**_columns(found)))
+            elif known.detail != detail:
                 found = replace(known, detail=dict(detail), updated_at=now)
-                change, row = "updated", _update(found)
-            await self._write(change, found, row)
-            self._open[kind, key] = found
+                await self._write("updated", found, _update(found))
 
     async def resolve(self, kind: str, key: str, why: str) -> None:
         """Return once it is resolved on disk; does nothing where none is open."""
         now = to_text(self._now())
         async with self._writing:
-            known = self._open.get((kind, key))
-            if known is None:
-                return
-            found = replace(known, updated_at=now, resolved_at=now, resolution=why)
-            await self._write("resolved", found, _update(found))
-            del self._open[kind, key]
+            known = await self._known(kind, key)
+            if known is not None:
+                found = replace(known, updated_at=now, resolved_at=now, resolution=why)
+                await self._write("resolved", found, _update(found))
+
+    async def _known(self, kind: str, key: str) -> Violation | None:
+        columns = violations.c
+        wanted = select(violations).where(columns.kind == kind, columns.violation_key == key, _IS_OPEN)
+        rows = await self._database.aread(wanted)
+        return _from_row(rows[0]) if rows else None
 
     async def _write(self, change: str, found: Violation, row: Executable) -> None:
         record = {"change": change, "violation": found.document(), "at": to_text(self._now())}
@@ -141,12 +147,9 @@ def _columns(found: Violation) -> dict[str, Any]:
     return columns
 
 
-def _insertion(found: Violation) -> Executable:
-    return insert(violations).values(**_columns(found))
-
-
 def _update(found: Violation) -> Executable:
-    return update(violations).where(violations.c.id == found.id).values(**_columns(found))
+    # One that another server has resolved meanwhile stays resolved.
+    return update(violations).where(violations.c.id == found.id, _IS_OPEN).values(**_columns(found))
 
 
 def _from_row(row: Any) -> Violation:

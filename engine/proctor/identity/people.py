@@ -176,8 +176,8 @@ class Register:
             roles=tuple(dict.fromkeys(roles)),
             active=True,
             created_at=instant(self._clock.now()),
-            purposes=principals.checked_grants(tuple(purposes), "purposes"),
-            data_classes=principals.checked_grants(tuple(data_classes), "classes of data"),
+            purposes=principals.checked_purposes(tuple(purposes)),
+            data_classes=principals.checked_data_classes(tuple(data_classes)),
         )
         async with self._writing:
             _bounded(len(self._principals), MAX_PRINCIPALS, "principals")
@@ -192,8 +192,8 @@ class Register:
         async with self._writing:
             principal = dataclasses.replace(
                 self._existing(principal_id),
-                purposes=principals.checked_grants(tuple(purposes), "purposes"),
-                data_classes=principals.checked_grants(tuple(data_classes), "classes of data"),
+                purposes=principals.checked_purposes(tuple(purposes)),
+                data_classes=principals.checked_data_classes(tuple(data_classes)),
             )
             change = (
                 update(tables.principals)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from proctor.errors import RefusedError
 from proctor.vocabulary.principal import Actor, PrincipalKind, Role
+from proctor.vocabulary.words import DATA_CLASSES
 
 MAX_NAME: Final = 512
 """Characters of a principal's name or of a login. Kubernetes user names are the longest we link (RFC 1123 paths)."""
@@ -19,8 +20,8 @@ LOCAL_OPERATOR: Final = "service:localoperator"
 """Whoever can open the private Unix socket. Not minted and not in the register."""
 
 _ENVIRONMENT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
-_GRANT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
-MAX_GRANTS: Final = 100
+_PURPOSE: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+MAX_PURPOSES: Final = 100
 _SYSTEM: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -102,15 +103,25 @@ def checked_system(system: str) -> str:
     return system
 
 
-def checked_grants(names: tuple[str, ...], what: str) -> tuple[str, ...]:
-    """Return names of purposes or classes of data without repetition, or refuse one that can't be one."""
-    wrong = [name for name in names if not _GRANT.fullmatch(name)]
-    if wrong or len(names) > MAX_GRANTS:
-        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(names)} of them"
+def checked_purposes(purposes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of purposes without repetition, or refuse one that can't be one."""
+    wrong = [name for name in purposes if not _PURPOSE.fullmatch(name)]
+    if wrong or len(purposes) > MAX_PURPOSES:
+        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(purposes)} of them"
         raise RefusedError(
-            "invalid_request", 422, f"reading the {what}", found, f"Give at most {MAX_GRANTS} lower-case names, or *"
+            "invalid_request", 422, "reading the purposes", found, f"Give at most {MAX_PURPOSES} lower-case names, or *"
         )
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(purposes))
+
+
+def checked_data_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return classes of data without repetition, or refuse one that does not exist."""
+    if wrong := [name for name in classes if name not in ("*", *DATA_CLASSES)]:
+        raise RefusedError(
+            "invalid_request", 422, "reading the classes of data", f"{wrong[0]!r:.80} is none",
+            f"Name some of {', '.join(DATA_CLASSES)}, or *",
+        )  # fmt: skip
+    return tuple(dict.fromkeys(classes))
 
 
 def checked_environments(environments: tuple[str, ...]) -> tuple[str, ...]:

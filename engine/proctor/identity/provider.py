@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
 
 from proctor.identity.people import Register
 from proctor.identity.principals import LOCAL_OPERATOR
 from proctor.plugins import FactGroup, Question
-from proctor.vocabulary.words import EvidenceTier
-
-DATA_CLASSES: Final = ("internal", "personal", "public", "special")
-"""Every class of data, for the grant `*` (`DatasetSensitivity.data_class`)."""
+from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
 
 
 class PrincipalFacts:

@@ -24,7 +24,7 @@ from proctor.vocabulary import dataset_facts as groups
 from proctor.vocabulary.canonical import digest
 from proctor.vocabulary.datasets import Dataset
 from proctor.vocabulary.fact_types import Group
-from proctor.vocabulary.words import EvidenceTier
+from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
 
 OWNERSHIP: Final = "ownership"
 SENSITIVITY: Final = "sensitivity"
@@ -40,8 +40,6 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "retention": groups.DatasetRetention,
 }
 """What a catalog can say. Which owners are active is not its business: the register of principals knows."""
-CLASSES: Final = ("public", "internal", "personal", "special")
-"""Classes of data, the most sensitive last."""
 MAX_DATASETS: Final = 200_000
 
 
@@ -97,12 +95,12 @@ class Datasets:
         for urn in urns:
             fact = self._facts.get(urn, {}).get(SENSITIVITY)
             named = fact.values.get("data_class") if fact is not None and fact.values is not None else None
-            if fact is None or named not in CLASSES:
+            if fact is None or named not in DATA_CLASSES:
                 return None
             found.append((named, fact))
         if not found:
             return None
-        worst = max((named for named, _ in found), key=CLASSES.index)
+        worst = max((named for named, _ in found), key=DATA_CLASSES.index)
         tier = min((fact.tier for _, fact in found), key=lambda tier: tier.rank)
         return worst, tier, min(fact.observed_at for _, fact in found)
 

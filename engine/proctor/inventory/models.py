@@ -72,6 +72,7 @@ class Inventory:
         self._writing = asyncio.Lock()
         self._versions: dict[tuple[str, str], ModelVersion] = {}
         self._by_locator: dict[str, tuple[ModelVersion, ...]] = {}
+        self._used: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, database: Database, ledger: Appends, now: Callable[[], datetime]) -> "Inventory":
@@ -94,6 +95,7 @@ class Inventory:
                 for locator in version.uris:
                     found.setdefault(locator, []).append(version)
         self._by_locator = {locator: tuple(versions) for locator, versions in found.items()}
+        self._used = frozenset(locator for version in self._versions.values() for locator in version.uris)
 
     def snapshot(self) -> Snapshot:
         """Return the active versions by locator, as of now. Later writes don't change it."""
@@ -121,6 +123,10 @@ class Inventory:
             if digest is not None:
                 versions = tuple(one for one in versions if one.digest == digest)
         return Resolution(parsed, versions)
+
+    def used(self, uri: str) -> bool:
+        """Tell whether any version is registered under `uri`, or was until it was withdrawn."""
+        return parse_model(uri).locator in self._used
 
     def digest_for(self, uri: str) -> str | None:
         """Return the digest of an immutable reference with exactly one registration, or None."""

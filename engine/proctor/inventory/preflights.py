@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from proctor.plugins import FactGroup, Question
-from proctor.vocabulary.words import EvidenceTier, Operation, Outcome, Stage
+from proctor.vocabulary.principal import PrincipalKind
+from proctor.vocabulary.words import EvidenceTier, Operation, Outcome, Point, Stage
 
 _ID: Final = re.compile(r"dec_[0-9a-z]{26}")
 Recorded = Callable[[str], Mapping[str, Any] | None]
@@ -38,7 +39,8 @@ class PreflightFacts:
         decided_at = datetime.fromisoformat(record["decided_at"])
         values = {
             "allowed": record["outcome"] == Outcome.ALLOW,
-            "own": record.get("actor") == question.actor.id,
+            # Everybody whom nobody knows has one id, and is no principal to whom anything was given.
+            "own": question.actor.kind is not PrincipalKind.UNRESOLVED and record.get("actor") == question.actor.id,
             "current": timedelta(0) <= question.now - decided_at < self._valid_for,
             "purpose": record.get("purpose") or "none",
             "revision": record["policy"]["revision"],
@@ -46,10 +48,15 @@ class PreflightFacts:
         return [FactGroup("", 0, "preflight", values, question.subject_digest, decided_at)]
 
     async def read(self, decision: str) -> Mapping[str, Any] | None:
-        """Return the record of the decision on a training plan with this id, or None."""
+        """Return the record of the decision on a training plan with this id, or None.
+
+        One at the point `audit` is none: nobody was about to train, and judging again must not prolong what it judges.
+        """
         if not _ID.fullmatch(decision):
             return None
         record = await asyncio.to_thread(self._recorded, decision)
-        if record is None or (record.get("stage"), record.get("operation")) != (Stage.TRAINING, Operation.TRAIN):
+        if record is None or record.get("point") == Point.AUDIT:
+            return None
+        if (record.get("stage"), record.get("operation")) != (Stage.TRAINING, Operation.TRAIN):
             return None
         return record

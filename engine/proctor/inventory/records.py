@@ -12,10 +12,10 @@ from proctor.errors import RefusedError
 from proctor.store.moments import from_text, to_text
 from proctor.store.tables import model_uris, model_versions
 from proctor.vocabulary.references import DIGEST
+from proctor.vocabulary.words import DATA_CLASSES
 
 EXPOSURES: Final = ("internal", "partner", "public")
 AUTONOMIES: Final = ("advisory", "supervised", "autonomous")
-DATA_CLASSES: Final = ("public", "internal", "personal", "special")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PRINCIPAL = re.compile(r"(person|service):[a-z0-9]{4,64}")

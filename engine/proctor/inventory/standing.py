@@ -50,6 +50,8 @@ class StandingDecisions:
         self._now = now
         self._known: dict[Key, StandingDecision] = {}
         self._writing = asyncio.Lock()
+        self.on_remember: Callable[[StandingDecision], None] | None = None
+        """Gets each decision that holds from now on, once that is on disk."""
 
     @classmethod
     def load(cls, database: Database, now: Callable[[], datetime]) -> "StandingDecisions":
@@ -65,6 +67,10 @@ class StandingDecisions:
     def all(self) -> list[StandingDecision]:
         """Return all of them, by subject, stage and environment."""
         return [self._known[key] for key in sorted(self._known)]
+
+    def get(self, key: Key) -> StandingDecision | None:
+        """Return the one that holds for this subject, stage and environment, or None."""
+        return self._known.get(key)
 
     def resting_on(self, urns: Iterable[str]) -> list[StandingDecision]:
         """Return those that rest on one of these datasets."""
@@ -96,6 +102,8 @@ class StandingDecisions:
         async with self._writing:
             await self._database.awrite(former, row)
             self._known[key] = known
+        if self.on_remember is not None:
+            self.on_remember(known)
 
 
 def _document(asking: Asking) -> dict[str, Any]:

@@ -161,6 +161,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     _background(_keep_house(cases, outbox, clock), "housekeeping", stack)
     rejudge = Rejudge(decisions, registers.standing, registers.violations)
     registers.datasets.on_change = rejudge.changed
+    registers.standing.on_remember = rejudge.remembered
     _background(rejudge.run(), "rejudge", stack)
     for adapter in adapters:
         if adapter.background is not None:

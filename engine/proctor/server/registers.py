@@ -16,7 +16,7 @@ from proctor.inventory.deployments import Deployments
 from proctor.inventory.models import Inventory
 from proctor.inventory.preflights import PreflightFacts
 from proctor.inventory.provider import InventoryProvider
-from proctor.inventory.purposes import PurposeFacts
+from proctor.inventory.purposes import PlannedRisk, PurposeFacts
 from proctor.inventory.registry import Registry
 from proctor.inventory.standing import StandingDecisions
 from proctor.ledger.clock import Clock
@@ -65,8 +65,6 @@ class Registers:
         await register.load()
         inventory = await asyncio.to_thread(Inventory.load, database, ledger, clock.now)
         datasets = await asyncio.to_thread(Datasets.load, database, ledger, clock.now)
-        violations = ViolationRegister(database, ledger, clock.now, settings.sinks)
-        await violations.load()
         return cls(
             register=register,
             inventory=inventory,
@@ -74,7 +72,7 @@ class Registers:
             datasets=datasets,
             registry=Registry(inventory, datasets, lambda: settings.policy.purposes),
             standing=await asyncio.to_thread(StandingDecisions.load, database, clock.now),
-            violations=violations,
+            violations=ViolationRegister(database, ledger, clock.now, settings.sinks),
             inbox=Inbox(database, clock.now),
             preflights=PreflightFacts(ledger.get, timedelta(hours=settings.preflight_hours)),
         )
@@ -98,11 +96,12 @@ class Registers:
         self, settings: Settings, waivers: Waivers, environments: Callable[[], Sequence[str]]
     ) -> list[FactProvider]:
         """Return the providers of Proctor's own facts; together they own `OWNED`."""
+        planned = PlannedRisk(self.datasets, lambda: settings.policy.purposes)
         return [
-            InventoryProvider(self.inventory),
+            InventoryProvider(self.inventory, planned),
             PrincipalFacts(self.register, environments, lambda: sorted(settings.policy.purposes)),
             WaiverFacts(waivers),
             CatalogFacts(self.datasets, self.register),
-            PurposeFacts(self.datasets, lambda: settings.policy.purposes),
+            PurposeFacts(planned),
             self.preflights,
         ]

@@ -34,14 +34,14 @@ async def test_one_is_opened_once_updated_when_it_changes_and_resolved(at: Store
     await violations.open("drift", "k", "fraud/7", {"rule": "a"})
     at.hands.advance(60)
     await violations.open("drift", "k", "fraud/7", {"rule": "a"})
-    (only,) = violations.open_ones()
+    (only,) = await violations.open_ones(10)
     assert only.updated_at == only.opened_at
     await violations.open("drift", "k", "fraud/7", {"rule": "b"})
-    (only,) = violations.open_ones()
+    (only,) = await violations.open_ones(10)
     assert only.updated_at > only.opened_at
     await violations.resolve("drift", "k", "mended")
     await violations.resolve("drift", "k", "mended")
-    assert violations.open_ones() == []
+    assert await violations.open_ones(10) == []
     entries = at.ledger.recent("violation", 10)
     assert [entry.record["change"] for entry in entries] == ["resolved", "updated", "opened"]
     assert await alerts(at) == [f"proctor.violation.{change}.v1" for change in ("opened", "updated", "resolved")]
@@ -50,8 +50,7 @@ async def test_one_is_opened_once_updated_when_it_changes_and_resolved(at: Store
 async def test_what_is_open_is_open_after_a_restart_and_still_only_once(at: Stores) -> None:
     await register(at).open("drift", "k", "fraud/7", {"rule": "a"})
     again = register(at)
-    await again.load()
-    (only,) = again.open_ones()
+    (only,) = await again.open_ones(10)
     await again.open("drift", "k", "fraud/7", {"rule": "a"})
     assert [one.id for one in await again.recent(10)] == [only.id]
     assert (await again.get(only.id)).detail == {"rule": "a"}
@@ -65,4 +64,4 @@ async def test_the_same_again_after_it_was_resolved_is_another_one(at: Stores) -
     await violations.resolve("drift", "k", "mended")
     await violations.open("drift", "k", "fraud/7", {})
     assert len(await violations.recent(10)) == 2
-    assert len(violations.open_ones()) == 1
+    assert len(await violations.open_ones(10)) == 1

@@ -91,7 +91,6 @@ async def world(at: Stores) -> tuple[Decider, StandingDecisions, ViolationRegist
     decider = Decider()
     standing = StandingDecisions.load(at.database, at.hands.now)
     violations = ViolationRegister(at.database, at.ledger, at.hands.now, [])
-    await violations.load()
     return decider, standing, violations, Rejudge(decider, standing, violations)
 
 
@@ -102,16 +101,16 @@ async def test_what_is_no_longer_allowed_is_a_violation_until_it_is_allowed_agai
     decider.outcome = Outcome.DENY
     await judge.judge(standing.all())
     await judge.judge(standing.all())
-    (only,) = violations.open_ones()
+    (only,) = await violations.open_ones(10)
     assert (only.kind, only.subject) == (KIND, "fraud/7 as champion")
     assert only.detail["allowed_by"] == first.id
     assert only.detail["findings"] == [{"rule": "data.dataset_owned", "item": [URN], "message": "no owner"}]
     decider.outcome = Outcome.ERROR
     await judge.judge(standing.all())
-    assert len(violations.open_ones()) == 1, "no answer is neither good nor bad"
+    assert len(await violations.open_ones(10)) == 1, "no answer is neither good nor bad"
     decider.outcome = Outcome.ALLOW
     await judge.judge(standing.all())
-    assert violations.open_ones() == []
+    assert await violations.open_ones(10) == []
 
 
 async def test_no_answer_opens_nothing(at: Stores) -> None:
@@ -119,7 +118,7 @@ async def test_no_answer_opens_nothing(at: Stores) -> None:
     await standing.remember(request(), ASKING, decision())
     decider.outcome = Outcome.ERROR
     await judge.judge(standing.all())
-    assert violations.open_ones() == []
+    assert await violations.open_ones(10) == []
 
 
 async def test_the_same_question_is_asked_after_a_restart_too(at: Stores) -> None:

@@ -57,7 +57,7 @@ async def violations(request: Request) -> Response:
     """Return the newest violations (`limit`, 1 to 1000; default 50); `open=true` leaves out the resolved ones."""
     limit = number(request, "limit", 50, 1, MAX_LISTED)
     register = components(request).violations
-    found = register.open_ones()[:limit] if flag(request, "open") else await register.recent(limit)
+    found = await (register.open_ones(limit) if flag(request, "open") else register.recent(limit))
     return answer({"violations": [one.document() for one in found]})
 
 
