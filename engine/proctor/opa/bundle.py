@@ -183,7 +183,9 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
         if (
             path.name == ".manifest"
             or path.name.endswith("_test.rego")
-            or (path.suffix in {".md", ".json"} and "samples" in relative.parts)
+            or path.suffix == ".md"
+            or (path.suffix == ".json" and "samples" in relative.parts)
+            or any(part.startswith(".") for part in relative.parts[:-1])  # a checkout's own folders, such as .git
         ):
             continue
         if path.suffix != ".rego":

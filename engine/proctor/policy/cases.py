@@ -233,11 +233,16 @@ class _Generator:
         )
 
     def _walk(self, scope: str) -> list[Place]:
+        """Return the places of a scope; raises `LookupError` or `TypeError` where the sample has no such list."""
         found: list[Place] = [[]]
         for level in self._scopes.get(scope, []):
-            found = [
-                [*path, level, i] for path in found for i in range(len(value_at(self._sample["facts"], [*path, level])))
-            ]
+            found = [[*path, level, i] for path in found for i, _ in enumerate(self._listed([*path, level]))]
+        return found
+
+    def _listed(self, path: Place) -> list[Any]:
+        found = value_at(self._sample["facts"], path)
+        if not isinstance(found, list):
+            raise TypeError(f"{_text(path)} is no list")
         return found
 
     @staticmethod
