@@ -5,9 +5,11 @@ deployed in the environment that the alias stands for. If either can't be writte
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from proctor.errors import ProctorError, RefusedError, SettingsError
 from proctor.plugins import RegisteredVersion, Services
@@ -17,7 +19,15 @@ from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
 from proctor.vocabulary.words import EvidenceTier, Outcome
 from proctor_adapters.mlflow import translate
 from proctor_adapters.mlflow.configuration import MlflowSettings
-from proctor_adapters.mlflow.models import GateCall, ManifestCall, Registered, Reply, VersionEvidence
+from proctor_adapters.mlflow.models import (
+    GateCall,
+    ManifestCall,
+    Pending,
+    PendingCall,
+    Registered,
+    Reply,
+    VersionEvidence,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +60,19 @@ class Gate:
             if call.action == "create_run":
                 request = translate.run_started(call.preflight, self._settings)
                 return self._reply(await self._decide(request, caller, call.user, {}))
-            if call.action == "write_artifact":
-                return self._written(call)
+            if call.action in {"write_artifact", "remove"}:
+                return self._touched(call)
             if call.version is None:
                 return Reply(allowed=False, governed=True, message="denied: the question names no version")
             return await self._version(call, call.version, caller)
         except ProctorError as error:
             log.warning("mlflow.not_decided", action=call.action, error=str(error))
             return Reply(allowed=False, governed=True, message=f"denied: {error}"[:2000])
+        except ValidationError as error:
+            # What somebody wrote into MLflow has no place in the vocabulary: an empty or endless name, a wrong time.
+            found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+            log.warning("mlflow.not_asked", action=call.action, found=found)
+            return Reply(allowed=False, governed=True, message=f"denied: this can't be asked: {found}"[:2000])
 
     async def _decide(self, request: Any, caller: Caller, user: str | None, tiers: Mapping[str, Any]) -> Decision:
         asking = translate.asking(caller, self._resolve(user), tiers, self._settings.budget)
@@ -78,6 +93,10 @@ class Gate:
                 found = f"denied: {target} is protected, and nothing in adapters.mlflow.targets is about {version.name}"
                 return Reply(allowed=False, governed=True, message=found)
             return Reply(allowed=True, governed=False, message=f"{target} is no alias or stage that rules are about")
+        key = f"{version.name}/{version.version}"
+        if self._violations.is_open(ARTIFACT_CHANGED, key):
+            found = f"denied: the files of {key} are not those that were registered. Log and register a new version."
+            return Reply(allowed=False, governed=True, message=found)
         digest = self._models.digest(version.name, version.version)
         request, tiers = translate.promoted(
             version,
@@ -93,22 +112,43 @@ class Gate:
         decision = await self._decider.decide(request, asking)
         if decision.allowed:
             await self._standing.remember(request, asking, decision)
-            await self._models.allow(version.name, version.version, [environment], asking.caller.actor.id)
+            if environment not in self._models.allowed_in(version.name, version.version):
+                await self._models.allow(version.name, version.version, [environment], asking.caller.actor.id)
         return self._reply(decision)
 
     async def _preflight(self, claimed: str | None) -> Mapping[str, Any]:
         record = await self._preflights.read(claimed) if claimed else None
         return record or {}
 
-    def _written(self, call: GateCall) -> Reply:
-        """Refuse writes to the files of what is allowed somewhere: they would no longer be what was judged."""
-        sealed = [f"{name}/{version}" for name, version in call.versions if self._models.allowed_in(name, version)]
+    def _touched(self, call: GateCall) -> Reply:
+        """Refuse what would make something else of what was judged.
+
+        The files of a registered version stay as they were hashed; what a version that is in use rests on stays, too.
+        """
+        in_use = call.supporting + (call.versions if call.action == "remove" else [])
+        written = call.versions if call.action == "write_artifact" else []
+        sealed = [f"{name}/{version} is allowed to run" for name, version in in_use if self._used(name, version)]
+        for name, version in written:
+            if self._models.digest(name, version) is not None:
+                sealed.append(f"these are files of {name}/{version}, which is registered with its digest")
         if not sealed:
-            return Reply(allowed=True, governed=False, message="nothing that is in use has these files")
-        return Reply(
-            allowed=False,
-            governed=True,
-            message=f"denied: these are files of {', '.join(sealed)}, which is allowed to run. Log a new version.",
+            return Reply(allowed=True, governed=False, message="nothing that is in use rests on this")
+        what = "; ".join(sealed[:5])
+        return Reply(allowed=False, governed=True, message=f"denied: {what}. Log and register a new version instead.")
+
+    def _used(self, name: str, version: str) -> bool:
+        return bool(self._models.allowed_in(name, version))
+
+    def pending(self, call: PendingCall) -> Pending:
+        """Return the versions whose files are to be hashed: for the first time, or again because they are in use."""
+        return Pending(
+            versions=[
+                (name, version)
+                for name, version in call.versions
+                if not self._models.hashed(name, version)
+                or self._used(name, version)
+                or self._violations.is_open(ARTIFACT_CHANGED, f"{name}/{version}")
+            ]
         )
 
     def _reply(self, decision: Decision) -> Reply:
@@ -140,21 +180,25 @@ class Gate:
             # Nothing is new, and an entry for each round over each version would be noise.
             await self._violations.resolve(ARTIFACT_CHANGED, key, "its files are those that were registered")
             return Registered(digest=digest, changed=False)
-        await self._models.register(
-            RegisteredVersion(
-                name=version.name,
-                version=version.version,
-                digest=digest,
-                uris=uris,
-                unsafe_files=[file.path for file in call.files if file.unsafe],
-                files=len(call.files),
-                observed_at=call.hashed_at,
-                author=None if author.kind is PrincipalKind.UNRESOLVED else author.id,
-                purpose=record.get("purpose"),
-                datasets=lineage.urns,
-            ),
-            caller.actor.id,
+        registered = RegisteredVersion(
+            name=version.name,
+            version=version.version,
+            digest=digest,
+            uris=uris,
+            unsafe_files=[file.path for file in call.files if file.unsafe],
+            files=len(call.files),
+            observed_at=call.hashed_at,
+            author=None if author.kind is PrincipalKind.UNRESOLVED else author.id,
+            purpose=record.get("purpose"),
+            datasets=lineage.urns,
         )
+        try:
+            await self._models.register(registered, caller.actor.id)
+        except RefusedError:
+            if len(uris) == 1:
+                raise
+            # Another version was made from the same logged model, and `models:/m-...` stands for that one.
+            await self._models.register(replace(registered, uris=uris[:1]), caller.actor.id)
         return Registered(digest=digest, changed=False)
 
 

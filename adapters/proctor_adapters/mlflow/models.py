@@ -71,7 +71,7 @@ class VersionEvidence(Body):
 class GateCall(Body):
     """One question: whether something may be written."""
 
-    action: Literal["create_run", "register", "promote", "write_artifact"]
+    action: Literal["create_run", "register", "promote", "write_artifact", "remove"]
     user: Text | None = None
     """Whom MLflow has authenticated; None: nobody."""
     preflight: Text | None = None
@@ -79,7 +79,10 @@ class GateCall(Body):
     """`alias:champion` or `stage:production`, folded."""
     version: VersionEvidence | None = None
     versions: Annotated[list[tuple[Word, Word]], Field(max_length=100)] = []
-    """Versions (name, version) whose files are about to be written, for `write_artifact`."""
+    """Versions (name, version) whose own files are about to be written, for `write_artifact`; or that are about to be
+    deleted or renamed, for `remove`."""
+    supporting: Annotated[list[tuple[Word, Word]], Field(max_length=100)] = []
+    """Versions that rest on the run whose other files (the model card) are about to be written."""
 
 
 class FileEntry(Body):
@@ -97,6 +100,18 @@ class ManifestCall(Body):
     version: VersionEvidence
     files: Annotated[list[FileEntry], Field(min_length=1, max_length=100_000)]
     hashed_at: Moment
+
+
+class PendingCall(Body):
+    """The versions that MLflow has, some of them at a time."""
+
+    versions: Annotated[list[tuple[Word, Word]], Field(max_length=1000)]
+
+
+class Pending(Body):
+    """Those of them whose files are to be hashed now: not hashed yet, or in use."""
+
+    versions: list[tuple[Word, Word]]
 
 
 class Reply(Body):

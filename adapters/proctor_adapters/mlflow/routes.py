@@ -9,7 +9,7 @@ from starlette.responses import Response
 from proctor.errors import RefusedError
 from proctor.vocabulary.canonical import NotCanonical, decode
 from proctor_adapters.mlflow.gate import Gate
-from proctor_adapters.mlflow.models import GateCall, ManifestCall
+from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes. A manifest of 30,000 files has about 5 MB."""
@@ -30,6 +30,12 @@ def router(gate: Gate) -> APIRouter:
         found = await gate.manifest(await _read(request, ManifestCall), request.state.caller)
         return Response(found.model_dump_json(), media_type="application/json")
 
+    async def pending(request: Request) -> Response:
+        """Say which versions are to be hashed."""
+        found = gate.pending(await _read(request, PendingCall))
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)
     routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
     routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)
     return routes

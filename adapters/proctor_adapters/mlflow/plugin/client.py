@@ -1,13 +1,15 @@
 """Asks Proctor, quickly, and turns everything that is not a yes into the one error that MLflow's clients don't retry.
 
 A 5xx or 429 would make `MlflowClient` try for minutes; so a denial and a dead Proctor alike are 403 PERMISSION_DENIED.
-After a failure that cost time, the next calls fail at once for a moment: a dead Proctor must cost milliseconds.
+After a failure that cost time, the next calls fail at once for a moment: a dead Proctor must cost milliseconds. An
+answer, whatever its status, costs none, and is nobody else's trouble: one user's odd question must not stop the others.
 """
 
+import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -19,12 +21,26 @@ BUDGET: Final = 1.5
 MANIFEST_BUDGET: Final = 30.0
 OPEN_FOR: Final = 2.0
 """Seconds in which nothing is asked after a question got no answer."""
-_GATE, _MANIFEST = "/v1/adapters/mlflow/gate", "/v1/adapters/mlflow/manifest"
-_OK: Final = 200
+MAX_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer. The longest lists the versions whose files are to be hashed."""
+_CONNECT: Final = 0.4
+"""Seconds to connect, out of the budget: a server that drops packets is known as dead after that."""
+_COSTLY: Final = 0.1
+"""Seconds from which on a failure has cost time."""
+_BASE: Final = "/v1/adapters/mlflow"
+_OK, _CLIENT_ERRORS, _SERVER_ERRORS = 200, 400, 500
 
 
 class Unavailable(Exception):  # noqa: N818 (it says what Proctor is)
-    """Proctor gave no answer; its text says why."""
+    """Proctor gave no answer that is one; its text says why."""
+
+
+class Silent(Unavailable):
+    """Nothing came back in time: the next call would wait as long."""
+
+
+class Refused(Unavailable):
+    """Proctor understood and refuses: the same again has the same answer."""
 
 
 class ProctorClient:
@@ -63,35 +79,77 @@ class ProctorClient:
     def ask(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the answer. Raises `Unavailable` when there is none in time."""
         with self._lock:
-            if time.monotonic() < self._closed_until:
+            now = time.monotonic()
+            if now < self._closed_until:
                 raise Unavailable("it did not answer a moment ago")
+            if self._closed_until:
+                # One of the callers finds out whether it is back; the others don't wait with it.
+                self._closed_until = now + BUDGET
         try:
-            return self._post(_GATE, question, BUDGET)
-        except Unavailable:
+            answer = self._post("gate", question, BUDGET)
+        except Silent:
             with self._lock:
                 self._closed_until = time.monotonic() + OPEN_FOR
             raise
+        except Unavailable:
+            self._alive()
+            raise
+        self._alive()
+        return answer
+
+    def _alive(self) -> None:
+        with self._lock:
+            self._closed_until = 0.0
 
     def register(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Hand over the hashes of a version. Raises `Unavailable`."""
-        return self._post(_MANIFEST, manifest, MANIFEST_BUDGET)
+        """Hand over the hashes of a version. Raises `Unavailable`; `Refused` when trying again is of no use."""
+        return self._post("manifest", manifest, MANIFEST_BUDGET)
 
-    def _post(self, path: str, body: Mapping[str, Any], budget: float) -> Mapping[str, Any]:
+    def pending(self, versions: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of the versions (name, version) whose files are to be hashed now. Raises `Unavailable`."""
+        answer = self._post("pending", {"versions": [list(one) for one in versions]}, MANIFEST_BUDGET)
+        return {(str(name), str(version)) for name, version in answer["versions"]}
+
+    def _post(self, route: str, body: Mapping[str, Any], budget: float) -> Mapping[str, Any]:
         try:
-            response = self._client.post(path, json=dict(body), timeout=budget)
-            document = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            content = json.dumps(dict(body), allow_nan=False).encode()
         except ValueError as error:
-            raise Unavailable(f"HTTP {response.status_code} without JSON") from error
-        if response.status_code != _OK or not isinstance(document, dict):
-            detail = document.get("detail") if isinstance(document, dict) else None
-            raise Unavailable(f"HTTP {response.status_code}: {detail or 'no detail'}"[:1000])
-        return document
+            raise Refused(f"the question can't be written as JSON: {error}") from error
+        started = time.monotonic()
+        until = started + budget
+        timeout = httpx.Timeout(budget, connect=min(_CONNECT, budget), pool=min(_CONNECT, budget))
+        headers = {"Content-Type": "application/json"}
+        raw = bytearray()
+        try:
+            with self._client.stream(
+                "POST", f"{_BASE}/{route}", content=content, timeout=timeout, headers=headers
+            ) as response:
+                # httpx limits each read; an answer that drips must end, too.
+                for chunk in response.iter_bytes():
+                    raw += chunk
+                    if time.monotonic() > until or len(raw) > MAX_ANSWER:
+                        raise Silent("its answer does not end")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # A refused connection costs nothing, and the next one may find the server started.
+            kind = Silent if time.monotonic() - started > _COSTLY else Unavailable
+            raise kind(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        return _document(response.status_code, bytes(raw))
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _document(status: int, raw: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise Unavailable(f"HTTP {status} without JSON") from error
+    if status == _OK and isinstance(document, dict):
+        return document
+    detail = document.get("detail") if isinstance(document, dict) else None
+    kind = Refused if _CLIENT_ERRORS <= status < _SERVER_ERRORS else Unavailable
+    raise kind(f"HTTP {status}: {detail or 'no detail'}"[:1000])
 
 
 def denied(message: str) -> MlflowException:
@@ -105,8 +163,8 @@ def require(client: ProctorClient, question: Mapping[str, Any]) -> Mapping[str, 
         answer = client.ask(question)
     except Unavailable as error:
         raise denied(
-            f"denied, because nobody could be asked: {error}. Nothing was changed. Try again when Proctor runs; "
-            "its operator sees why it does not."
+            f"denied, because nobody could be asked: {error}. Nothing was changed in MLflow. Try again when Proctor "
+            "answers; its operator sees in its log, and with 'proctor doctor', why it does not."
         ) from error
     if answer.get("allowed") is not True:
         raise denied(str(answer.get("message") or "denied without a word"))
