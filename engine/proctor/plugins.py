@@ -171,6 +171,10 @@ class Catalog(Protocol):
         """Return once the edges of the lineage graph are on disk."""
         ...
 
+    async def link(self, aliases: Sequence["DatasetAliases"]) -> None:
+        """Return once the other names of datasets are on disk. Only for sources that may say what is known of them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetFact:
@@ -187,6 +191,19 @@ class DatasetFact:
     source: str
     """`<adapter>:<principal>`."""
     tier: EvidenceTier
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetAliases:
+    """All other names of one dataset, as a catalog knows them from a moment on; none takes the former ones back."""
+
+    namespace: str
+    name: str
+    aliases: Sequence[tuple[str, str]]
+    """Canonical namespaces and names."""
+    observed_at: datetime
+    source: str
+    """`<adapter>:<principal>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +244,8 @@ class Violations(Protocol):
         """Return once it is resolved on disk; does nothing where none is open."""
         ...
 
-    def is_open(self, kind: str, key: str) -> bool:
-        """Tell whether the violation `kind` of `key` is open; no I/O."""
+    async def open_keys(self, kind: str) -> frozenset[str]:
+        """Return the keys of all open violations of this kind, whichever server opened them."""
         ...
 
 

@@ -94,7 +94,7 @@ class Gate:
                 return Reply(allowed=False, governed=True, message=found)
             return Reply(allowed=True, governed=False, message=f"{target} is no alias or stage that rules are about")
         key = f"{version.name}/{version.version}"
-        if self._violations.is_open(ARTIFACT_CHANGED, key):
+        if key in await self._violations.open_keys(ARTIFACT_CHANGED):
             found = f"denied: the files of {key} are not those that were registered. Log and register a new version."
             return Reply(allowed=False, governed=True, message=found)
         digest = self._models.digest(version.name, version.version)
@@ -139,15 +139,16 @@ class Gate:
     def _used(self, name: str, version: str) -> bool:
         return bool(self._models.allowed_in(name, version))
 
-    def pending(self, call: PendingCall) -> Pending:
+    async def pending(self, call: PendingCall) -> Pending:
         """Return the versions whose files are to be hashed: for the first time, or again because they are in use."""
+        changed = await self._violations.open_keys(ARTIFACT_CHANGED)
         return Pending(
             versions=[
                 (name, version)
                 for name, version in call.versions
                 if not self._models.hashed(name, version)
                 or self._used(name, version)
-                or self._violations.is_open(ARTIFACT_CHANGED, f"{name}/{version}")
+                or f"{name}/{version}" in changed
             ]
         )
 

@@ -32,7 +32,7 @@ def router(gate: Gate) -> APIRouter:
 
     async def pending(request: Request) -> Response:
         """Say which versions are to be hashed."""
-        found = gate.pending(await _read(request, PendingCall))
+        found = await gate.pending(await _read(request, PendingCall))
         return Response(found.model_dump_json(), media_type="application/json")
 
     routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)

@@ -81,9 +81,10 @@ class ViolationRegister:
         """Return the newest open violations."""
         return await self._newest(select(violations).where(_IS_OPEN), limit)
 
-    def is_open(self, kind: str, key: str) -> bool:
-        """Tell whether one is open; no I/O."""
-        return (kind, key) in self._open
+    async def open_keys(self, kind: str) -> frozenset[str]:
+        """Return the keys of all open violations of this kind."""
+        wanted = select(violations.c.violation_key).where(violations.c.kind == kind, _IS_OPEN)
+        return frozenset(row.violation_key for row in await self._database.aread(wanted))
 
     async def recent(self, limit: int) -> list[Violation]:
         """Return the newest violations, open or resolved."""
