@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from proctor.inventory.datasets import CATALOG, OWNERSHIP, Datasets, KnownFact
+from proctor.inventory.datasets import OWNERSHIP, Datasets
+from proctor.inventory.merging import CATALOG, KnownFact
 from proctor.plugins import FactGroup, People, Question
 from proctor.vocabulary.principal import PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
@@ -36,11 +37,11 @@ class CatalogFacts:
         found: list[FactGroup] = []
         for index, item in enumerate(items):
             about = Question.about(item)
-            known = self._datasets.known(str(item["id"]))
-            if known is None or known.get(CATALOG) is None or known[CATALOG].values is None:
+            known = self._datasets.facts(str(item["id"]))
+            if CATALOG not in known:
                 unknown = {"known": False, "confidence": "none"}
                 found.append(FactGroup(_LIST, index, CATALOG, unknown, about, question.now))
-            for group, fact in self._facts(known or {}):
+            for group, fact in self._facts(known):
                 values = fact.values
                 if values is not None:
                     found.append(

@@ -244,10 +244,11 @@ dataset_aliases = Table(
     "dataset_aliases",
     metadata,
     Column("alias_urn", Text, primary_key=True),
-    Column("urn", Text, nullable=False),
+    Column("urn", Text, primary_key=True),
     Column("source", Text, nullable=False),
     Column("observed_at", Text, nullable=False),
 )
+"""Other names of datasets. One name can be that of several: a table and a view over the same folder."""
 
 lineage_edges = Table(
     "lineage_edges",

@@ -47,7 +47,7 @@ def _catalog() -> None:
         sa.Column("urn", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("observed_at", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("alias_urn", name="pk_dataset_aliases"),
+        sa.PrimaryKeyConstraint("alias_urn", "urn", name="pk_dataset_aliases"),
     )
     op.create_table(
         "lineage_edges",
