@@ -23,6 +23,8 @@ from proctor.store.tables import model_uris, model_versions
 from proctor.vocabulary.references import ModelUri, parse_model
 
 MAX_URIS: Final = 50
+_FIXED: Final = ("digest", *records.DESCRIPTION)
+"""What of a version never changes once it is known."""
 
 
 class Appends(Protocol):
@@ -150,9 +152,10 @@ class Inventory:
     ) -> ModelVersion:
         """Register a model version and return it; without `uris` it is found under `models:/NAME/VERSION`.
 
-        Registering the same again confirms it: its facts count as observed now. Raises `RefusedError` with status
-        422 for a value out of the vocabulary, and 409 when the version exists with other content, was withdrawn, or
-        when another version holds a URI that would no longer resolve to one digest.
+        Registering the same again confirms it: its facts count as observed now. With `hashed`, what was not known of
+        it before is added, because whoever reads all files knows more than whoever states a digest. Raises
+        `RefusedError` with status 422 for a value out of the vocabulary, and 409 when the version exists with other
+        content, was withdrawn, or when another version holds a URI that would no longer resolve to one digest.
         """
         locators = _locators(uris or (f"models:/{name}/{version}",), digest)
         draft = ModelVersion(
@@ -175,21 +178,19 @@ class Inventory:
         tried = f"registering version {draft.version} of model {draft.name}"
         if known.withdrawn_at is not None:
             raise RefusedError("conflict", 409, tried, "it was withdrawn", "Register a new version")
-        names = ("digest", "uris", "author", "purpose", "exposure", "autonomy", "data_class")
-        differing = [name for name in names if getattr(known, name) != getattr(draft, name)]
+        new = tuple(sorted({*draft.uris} - {*known.uris}))
+        if draft.hashed_at is None:
+            confirmed = known
+            differing = [name for name in (*_FIXED, "uris") if getattr(known, name) != getattr(draft, name)]
+        else:
+            self._refuse_shared_uris(replace(draft, uris=new))
+            confirmed = records.completed(known, draft)
+            differing = [name for name in _FIXED if getattr(draft, name) not in (None, getattr(confirmed, name))]
         if differing:
             found = f"it is registered with another {', '.join(differing)}"
             raise RefusedError("conflict", 409, tried, found, "Register a new version; a version does not change")
-        confirmed = replace(known, registered_at=draft.registered_at)
-        if draft.hashed_at is not None:
-            confirmed = replace(
-                confirmed,
-                files=draft.files,
-                unsafe_files=draft.unsafe_files,
-                hashed_at=draft.hashed_at,
-                datasets=draft.datasets,
-            )
-        await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed))
+        confirmed = replace(confirmed, registered_at=draft.registered_at)
+        await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed, new))
         return confirmed
 
     def _refuse_shared_uris(self, draft: ModelVersion) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from proctor.store.tables import model_uris, model_versions
 from proctor.vocabulary.references import DIGEST
 from proctor.vocabulary.words import DATA_CLASSES
 
+DESCRIPTION: Final = ("author", "purpose", "exposure", "autonomy", "data_class")
+"""What may be unknown of a version when it is registered."""
 EXPOSURES: Final = ("internal", "partner", "public")
 AUTONOMIES: Final = ("advisory", "supervised", "autonomous")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
@@ -145,17 +147,33 @@ def insertion(version: ModelVersion) -> list[Executable]:
     return [insert(model_versions).values(**columns), *locators]
 
 
-def alteration(version: ModelVersion) -> list[Executable]:
-    """Return the statement that stores what may change of a version: allowances, confirmation, withdrawal."""
+def completed(known: ModelVersion, hashed: ModelVersion) -> ModelVersion:
+    """Return `known` with what was found when its files were read, and with what `hashed` knows beyond it."""
+    described = {name: getattr(known, name) or getattr(hashed, name) for name in DESCRIPTION}
+    return replace(
+        known,
+        **described,
+        uris=tuple(sorted({*known.uris, *hashed.uris})),
+        files=hashed.files,
+        unsafe_files=hashed.unsafe_files,
+        hashed_at=hashed.hashed_at,
+        datasets=hashed.datasets,
+    )
+
+
+def alteration(version: ModelVersion, new_uris: Iterable[str] = ()) -> list[Executable]:
+    """Return the statements that store what may change of a version: allowances, confirmation, withdrawal."""
     return [
+        *(insert(model_uris).values(locator=uri, model_version_id=version.id) for uri in new_uris),
         update(model_versions)
         .where(model_versions.c.id == version.id)
         .values(
             environments=_stored(version.allowances),
             registered_at=to_text(version.registered_at),
+            **{name: getattr(version, name) for name in DESCRIPTION},
             **_hashed(version),
             withdrawn_at=to_text(version.withdrawn_at) if version.withdrawn_at else None,
-        )
+        ),
     ]
 
 

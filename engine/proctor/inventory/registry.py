@@ -29,6 +29,13 @@ class Registry:
         purpose = self._purposes().get(version.purpose or "")
         worst = self._datasets.data_class(version.datasets)
         known = self._known(version.name, version.version)
+        planned = {
+            "exposure": purpose.exposure if purpose else None,
+            "autonomy": purpose.autonomy if purpose else None,
+            "data_class": worst[0] if worst else None,
+        }
+        # What was true of a version when it was registered stays with it; a change of purpose is another version.
+        factors = {name: getattr(known, name, None) or value for name, value in planned.items()}
         await self._inventory.register(
             name=version.name,
             version=version.version,
@@ -37,10 +44,7 @@ class Registry:
             uris=version.uris,
             author=version.author,
             purpose=version.purpose,
-            # What was true of a version when it was registered stays with it; a change of purpose is another version.
-            exposure=known.exposure if known else purpose.exposure if purpose else None,
-            autonomy=known.autonomy if known else purpose.autonomy if purpose else None,
-            data_class=known.data_class if known else worst[0] if worst else None,
+            **factors,
             hashed=Hashed(version.files, tuple(sorted(version.unsafe_files)), version.observed_at),
             datasets=version.datasets,
         )
