@@ -1,11 +1,12 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from proctor.alerts.violations import ViolationRegister
-from proctor.errors import NotFoundError
+from proctor.alerts.violations import ViolationRegister, _update
+from proctor.errors import LedgerError, NotFoundError
 from proctor.ledger.clock import Clock
 from proctor.ledger.outbox import Outbox
 from proctor.settings import SinkSettings
@@ -65,3 +66,44 @@ async def test_the_same_again_after_it_was_resolved_is_another_one(at: Stores) -
     await violations.open("drift", "k", "fraud/7", {})
     assert len(await violations.recent(10)) == 2
     assert len(await violations.open_ones(10)) == 1
+
+
+async def test_two_servers_open_one_and_either_resolves_it(at: Stores) -> None:
+    one, other = register(at), register(at)
+    await one.open("drift", "k", "fraud/7", {"rule": "a"})
+    await other.open("drift", "k", "fraud/7", {"rule": "a"})
+    assert await other.open_keys("drift") == frozenset({"k"})
+    assert await other.open_keys("bypass") == frozenset()
+    await other.resolve("drift", "k", "mended")
+    assert await one.open_keys("drift") == frozenset()
+    await one.open("drift", "k", "fraud/7", {"rule": "a"})
+    assert await alerts(at) == [f"proctor.violation.{change}.v1" for change in ("opened", "resolved", "opened")]
+
+
+async def test_two_servers_at_the_same_time_open_no_second_one(at: Stores) -> None:
+    both = [register(at).open("drift", "k", "fraud/7", {"rule": "a"}) for _ in range(2)]
+    failures = [found for found in await asyncio.gather(*both, return_exceptions=True) if found is not None]
+    assert all(isinstance(failure, LedgerError) for failure in failures)
+    assert len(await register(at).recent(10)) == 1
+    assert len(at.ledger.recent("violation", 10)) == 1
+    assert len(await alerts(at)) == 1
+
+
+async def test_what_another_server_resolved_stays_resolved(at: Stores) -> None:
+    one, other = register(at), register(at)
+    await one.open("drift", "k", "fraud/7", {"rule": "a"})
+    known = await one._known("drift", "k")
+    await other.resolve("drift", "k", "mended")
+    assert known is not None
+    await one._write("updated", known, _update(known))
+    assert (await one.get(known.id)).resolution == "mended"
+
+
+async def test_the_newest_come_first_and_no_more_than_were_asked_for(at: Stores) -> None:
+    violations = register(at)
+    for number in range(4):
+        await violations.open("drift", str(number), "fraud/7", {})
+        at.hands.advance(1)
+    await violations.resolve("drift", "3", "mended")
+    assert [one.key for one in await violations.open_ones(2)] == ["2", "1"]
+    assert [one.key for one in await violations.recent(2)] == ["3", "2"]
