@@ -34,8 +34,8 @@ MAX_KEYS: Final = 20_000
 MAX_DAYS: Final = 730
 """Longest life of a key, in days."""
 DEFAULT_DAYS: Final = 90
-_ASSERTED: Final = re.compile(r"(?:[a-z_]{1,40}/\*/)?[a-z_]{1,40}")
-"""A fact group as a key names it: `models/*/reference` or `workload`."""
+_ASSERTED: Final = re.compile(r"(?:[a-z_]{1,40}/\*/)?[a-z_]{1,40}|datasets/\*/[a-z_]{1,40}@\S{1,512}")
+"""A fact group as a key names it: `models/*/reference`, `workload`, or `datasets/*/legal@s3://lake` (one namespace)."""
 
 
 class Journal(Protocol):
@@ -118,6 +118,10 @@ class Register:
         if principal is None:
             return Actor(id=f"{UNRESOLVED}:{system}", kind=PrincipalKind.UNRESOLVED, authenticated_by=system)
         return principal.actor(system)
+
+    def shown(self, system: str, name: str) -> str:
+        """Return how the ledger names whoever a login of `system` belongs to: the principal, or a keyed fingerprint."""
+        return self._aliases.get((system, name)) or self._fingerprint(f"{system}\x00{name}")
 
     def authenticate(self, header: str | None, client: str) -> Caller:
         """Return who calls, from the `Authorization` header of a request that came from the address `client`.

@@ -10,6 +10,7 @@ from proctor.alerts.violations import ViolationRegister
 from proctor.identity import keys
 from proctor.identity.people import Register
 from proctor.identity.provider import PrincipalFacts
+from proctor.inventory.catalog import SYSTEM as OWNERS
 from proctor.inventory.catalog import CatalogFacts
 from proctor.inventory.datasets import Datasets
 from proctor.inventory.deployments import Deployments
@@ -64,7 +65,9 @@ class Registers:
         )
         await register.load()
         inventory = await asyncio.to_thread(Inventory.load, database, ledger, clock.now)
-        datasets = await asyncio.to_thread(Datasets.load, database, ledger, clock.now)
+        datasets = await asyncio.to_thread(
+            Datasets.load, database, ledger, clock.now, lambda owner: register.shown(OWNERS, owner)
+        )
         return cls(
             register=register,
             inventory=inventory,

@@ -7,7 +7,7 @@ equal things get equal names, and nothing is guessed. What has no name that anot
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -118,6 +118,24 @@ def located(uri: str) -> Dataset | None:
     if not authority or not key.strip("/ "):
         return None
     return canonical(f"{match[1]}://{authority}", key)
+
+
+def asserted(asserts: Collection[str], group: str, namespace: str) -> bool:
+    """Tell whether a key that names `asserts` may say `group` of datasets in the canonical `namespace`.
+
+    `datasets/*/ownership` is for all namespaces, `datasets/*/ownership@s3://lake` for that one, however it is spelt.
+    """
+    if f"datasets/*/{group}" in asserts:
+        return True
+    prefix = f"datasets/*/{group}@"
+    return any(_same(one.removeprefix(prefix), namespace) for one in asserts if one.startswith(prefix))
+
+
+def _same(spelt: str, namespace: str) -> bool:
+    try:
+        return canonical(spelt, "any").namespace == namespace
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.vocabulary.datasets import Dataset, canonical, from_mlflow, located, parse
+from proctor.vocabulary.datasets import Dataset, asserted, canonical, from_mlflow, located, parse
 
 NAMESPACES = st.one_of(
     st.sampled_from(
@@ -194,3 +194,22 @@ def test_a_match_key_is_its_own_match_key(name: str) -> None:
 )
 def test_a_uri_that_names_no_object_is_no_location(uri: str) -> None:
     assert located(uri) is None
+
+
+@pytest.mark.parametrize(
+    ("asserts", "group", "namespace", "expected"),
+    [
+        (["datasets/*/legal"], "legal", "s3://lake", True),
+        (["datasets/*/legal@s3a://Lake/"], "legal", "s3://lake", True),
+        (["datasets/*/legal@abfss://c@a.net"], "legal", "abfss://c@a.net", True),
+        (["datasets/*/legal@s3://lake"], "legal", "s3://lake2", False),
+        (["datasets/*/legal@s3://lake"], "ownership", "s3://lake", False),
+        (["datasets/*/lega"], "legal", "s3://lake", False),
+        (["models/*/legal", "legal", "datasets/*/*"], "legal", "s3://lake", False),
+        ([], "legal", "s3://lake", False),
+    ],
+)
+def test_a_key_says_what_it_names_where_it_names_it(
+    asserts: list[str], group: str, namespace: str, expected: bool
+) -> None:
+    assert asserted(asserts, group, namespace) is expected
