@@ -146,9 +146,7 @@ class Gate:
             versions=[
                 (name, version)
                 for name, version in call.versions
-                if not self._models.hashed(name, version)
-                or self._used(name, version)
-                or f"{name}/{version}" in changed
+                if not self._models.hashed(name, version) or self._used(name, version) or f"{name}/{version}" in changed
             ]
         )
 

@@ -1,7 +1,12 @@
 """Names that the plugin keeps for itself, and how MLflow's own names are compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
+
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.utils import workspace_context
+from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 
 from proctor_adapters.mlflow.plugin.client import denied
 
@@ -14,7 +19,7 @@ USER: Final = "governance.user"
 IS_PROMPT: Final = "mlflow.prompt.is_prompt"
 """It hides a model from the registry's own events."""
 VERDICT: Final = "validation.verdict"
-"""Tag of a run by which somebody says that the model that it measured is fit (`fit`)."""
+"""Tag of a run by which somebody says whether the model that it measured is fit (`fit`, or anything else)."""
 INPUT_VERSION: Final = "proctor.version"
 """Tag of a logged input that names the version of its dataset."""
 
@@ -44,6 +49,29 @@ def alias_target(alias: str) -> str:
 def stage_target(stage: str) -> str:
     """Return what is moved when a stage is set; MLflow compares stages without case."""
     return f"stage:{stage.casefold()}"
+
+
+def qualified(name: str) -> str:
+    """Return the name of a model as Proctor knows it: two workspaces may each have a model of one name.
+
+    `/` can't be part of MLflow's own names.
+    """
+    workspace = workspace_context.get_request_workspace() if MLFLOW_ENABLE_WORKSPACES.get() else None
+    return name if workspace in {None, DEFAULT_WORKSPACE_NAME} else f"{workspace}/{name}"
+
+
+@contextmanager
+def in_workspace(workspace: str | None) -> Iterator[None]:
+    """Be in a workspace, outside of one of MLflow's own requests; without workspaces this does nothing."""
+    if not MLFLOW_ENABLE_WORKSPACES.get():
+        yield
+        return
+    # The server's setter binds the name to this context alone; the client's would change the whole process.
+    workspace_context.set_server_request_workspace(workspace or DEFAULT_WORKSPACE_NAME)
+    try:
+        yield
+    finally:
+        workspace_context.clear_server_request_workspace()
 
 
 def version_text(version: Any) -> str:

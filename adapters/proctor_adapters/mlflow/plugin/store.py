@@ -5,6 +5,7 @@
 Signatures are MLflow's own; a test compares each with its parent's for every supported version of MLflow.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import g, has_request_context
@@ -16,6 +17,10 @@ from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwar
 from proctor_adapters.mlflow.plugin import client, evidence, hashing, names
 
 SCHEME = "proctor+"
+_RETIRED = frozenset({"none", "archived"})
+"""Stages out of use. Taking a version out of use asks nobody, as deleting an alias does: it must work at any time."""
+_AT_ONCE = 100
+"""Versions in one question."""
 
 
 def user() -> str | None:
@@ -26,13 +31,18 @@ def user() -> str | None:
 class Gated:
     """The methods that write. Mixed in before MLflow's own store."""
 
-    def _require(self, action: str, **question: Any) -> None:
-        client.require(client.shared(), {"action": action, "user": user(), **question})
+    def _require(self, action: str, **question: Any) -> Mapping[str, Any]:
+        return client.require(client.shared(), {"action": action, "user": user(), **question})
 
     def _promote(self, name: str, version: Any, target: str) -> None:
         text = names.version_text(version)
         found = super().get_model_version(name, text)  # type: ignore[misc]
-        self._require("promote", target=target, version=evidence.of_version(found))
+        if evidence.is_prompt(found.source):
+            return
+        answer = self._require("promote", target=target, version=evidence.of_version(found))
+        if answer.get("governed"):
+            # Files may have changed on disk since they were hashed: what has just been let in is looked at again.
+            hashing.shared().enqueue(found)
 
     # --- Models ------------------------------------------------------------------------------------------------------
 
@@ -50,13 +60,18 @@ class Gated:
 
     def set_registered_model_tag(self, name, tag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
         names.refuse_reserved([tag.key])
-        if tag.key == names.IS_PROMPT and super().get_latest_versions(name):  # type: ignore[misc]
-            raise client.denied(f"denied: {name} is a model with versions, and can't be made a prompt")
+        self._refuse_changing_kind(name, tag.key)
         return super().set_registered_model_tag(name, tag)  # type: ignore[misc]
 
     def delete_registered_model_tag(self, name, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
         names.refuse_reserved([key])
+        self._refuse_changing_kind(name, key)
         return super().delete_registered_model_tag(name, key)  # type: ignore[misc]
+
+    def _refuse_changing_kind(self, name: str, key: str) -> None:
+        """Refuse to make a prompt of a model or the other way: MLflow would no longer show it as what it is."""
+        if key.casefold() == names.IS_PROMPT and next(self._versions(name), None) is not None:
+            raise client.denied(f"denied: {name} has versions; {key} says what they are, and stays as it is")
 
     # --- Versions ----------------------------------------------------------------------------------------------------
 
@@ -65,11 +80,15 @@ class Gated:
         model_id: str | None = None,
     ):  # fmt: skip
         names.refuse_reserved(names.keys_of(tags))
-        if evidence.is_prompt(tags):
+        if evidence.is_prompt(source):
             return super().create_model_version(  # type: ignore[misc]
                 name, source, run_id, tags, run_link, description, local_model_path, model_id
             )
-        planned = evidence.of_source(name, source, run_id, model_id)
+        if names.IS_PROMPT in {key.casefold() for key in names.keys_of(tags)}:
+            raise client.denied(f"denied: this is a version of a model; leave the tag {names.IS_PROMPT} out")
+        if evidence.is_prompt_model(super().get_registered_model(name)):  # type: ignore[misc]
+            raise client.denied(f"denied: {name} is a prompt, and {source!r:.200} is none")
+        planned = evidence.of_source(name, source, run_id)
         self._require("register", version=planned)
         made = super().create_model_version(  # type: ignore[misc]
             name, source, run_id, tags, run_link, description, local_model_path, model_id
@@ -78,38 +97,44 @@ class Gated:
         return made
 
     def transition_model_version_stage(self, name, version, stage, archive_existing_versions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        self._promote(name, version, names.stage_target(stage))
+        if stage.casefold() not in _RETIRED:
+            self._promote(name, version, names.stage_target(stage))
         return super().transition_model_version_stage(name, version, stage, archive_existing_versions)  # type: ignore[misc]
 
     def delete_model_version(self, name, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        self._refuse_sealed(name, [names.version_text(version)])
+        self._refuse_removing(name, [names.version_text(version)])
         return super().delete_model_version(name, version)  # type: ignore[misc]
 
     def set_model_version_tag(self, name, version, tag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
         names.refuse_reserved([tag.key])
+        self._refuse_changing_kind(name, tag.key)
         return super().set_model_version_tag(name, version, tag)  # type: ignore[misc]
 
     def delete_model_version_tag(self, name, version, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
         names.refuse_reserved([key])
+        self._refuse_changing_kind(name, key)
         return super().delete_model_version_tag(name, version, key)  # type: ignore[misc]
 
     # --- Aliases -----------------------------------------------------------------------------------------------------
 
     def set_registered_model_alias(self, name, alias, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        if not evidence.is_prompt_model(super().get_registered_model(name)):  # type: ignore[misc]
-            self._promote(name, version, names.alias_target(alias))
+        self._promote(name, version, names.alias_target(alias))
         return super().set_registered_model_alias(name, alias, version)  # type: ignore[misc]
 
     # --- What is in use ----------------------------------------------------------------------------------------------
 
-    def _refuse_sealed(self, name: str, versions: list[str]) -> None:
-        if versions:
-            self._require("write_artifact", versions=[[name, version] for version in versions[:100]])
+    def _versions(self, name: str) -> Iterator[Any]:
+        quote = '"' if "'" in name else "'"
+        return evidence.every_version(super(), f"name={quote}{name}{quote}")
+
+    def _refuse_removing(self, name: str, versions: list[str]) -> None:
+        named = [[names.qualified(name), version] for version in versions]
+        for start in range(0, len(named), _AT_ONCE):
+            self._require("remove", versions=named[start : start + _AT_ONCE])
 
     def _refuse_in_use(self, name: str, why: str) -> None:
-        found = super().search_model_versions(f"name='{name}'", max_results=100)  # type: ignore[misc]
         try:
-            self._refuse_sealed(name, [names.version_text(one.version) for one in found])
+            self._refuse_removing(name, [names.version_text(one.version) for one in self._versions(name)])
         except MlflowException as error:
             raise client.denied(f"{name} can't be {why}. {error.message}") from error
 
