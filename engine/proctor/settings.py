@@ -68,6 +68,15 @@ class ServerSettings(Section):
     """Decisions in flight and waiting; beyond it the answer is an error decision `overloaded`."""
 
 
+class PurposeSettings(Section):
+    """What a purpose brings with it: two factors of the risk tier. The third, the class of data, comes from data."""
+
+    exposure: Literal["internal", "partner", "public"]
+    """Who is exposed to the model's output."""
+    autonomy: Literal["advisory", "supervised", "autonomous"]
+    """What stands between output and effect."""
+
+
 class PolicySettings(Section):
     """What an organisation lays over the provided configuration; compiled and checked by the build."""
 
@@ -77,6 +86,8 @@ class PolicySettings(Section):
     environments: list[str] = []
     thresholds: dict[str, Any] = {}
     lists: dict[str, list[str]] = {}
+    purposes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,127}$")], PurposeSettings] = {}
+    """What models may be for."""
 
 
 class Settings(Section):
@@ -91,6 +102,8 @@ class Settings(Section):
     sinks: list[SinkSettings] = []
     adapters: dict[str, dict[str, Any]] = {}
     case_retention_days: Annotated[int, Field(ge=1, le=3660)] = 400
+    preflight_hours: Annotated[float, Field(gt=0, le=168)] = 12.0
+    """How long after a preflight a run may still start: a working day."""
     checkpoint_every: Annotated[int, Field(ge=1)] = 1000
 
     @property

@@ -33,6 +33,7 @@ _askers := _everybody - {"auditor"}
 
 _routes := {
 	"adapters.call": {"method": "POST", "roles": _askers},
+	"datasets.list": {"method": "GET", "roles": _readers},
 	"decisions.decide": {"method": "POST", "roles": _askers},
 	"decisions.explain": {"method": "GET", "roles": _everybody},
 	"decisions.list": {"method": "GET", "roles": _readers},
@@ -48,8 +49,11 @@ _routes := {
 	"policy.read": {"method": "GET", "roles": _everybody},
 	"principals.add": {"method": "POST", "roles": {"admin"}},
 	"principals.deactivate": {"method": "DELETE", "roles": {"admin"}},
+	"principals.grant": {"method": "POST", "roles": {"admin"}},
 	"principals.link": {"method": "POST", "roles": {"admin"}},
 	"principals.list": {"method": "GET", "roles": {"admin", "auditor", "operator"}},
+	"violations.list": {"method": "GET", "roles": _readers},
+	"violations.read": {"method": "GET", "roles": _readers},
 	"waivers.list": {"method": "GET", "roles": _readers},
 	"waivers.request": {"method": "POST", "roles": {"approver", "requester"}},
 	"waivers.revoke": {"method": "DELETE", "roles": {"approver", "requester"}},

@@ -16,7 +16,7 @@ from proctor.store.moments import to_text
 from proctor.vocabulary.canonical import canonical
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.waiver import Waiver
-from proctor.vocabulary.words import Outcome
+from proctor.vocabulary.words import Outcome, Point
 
 SOURCE: Final = "/proctor"
 """CloudEvents `source`: together with `id`, unique for each event of this installation."""
@@ -32,9 +32,13 @@ _TYPES: Final[Mapping[Outcome, str]] = {
 
 
 def for_decision(decision: Decision, sinks: Sequence[SinkSettings]) -> list[OutboxMessage]:
-    """Return one message for each sink that wants to hear of this decision; none for an allow or a dry run."""
+    """Return one message for each sink that wants to hear of this decision; none for an allow or a dry run.
+
+    None for an audit either: nothing was stopped by it, and what it found is a violation, which is told once and not
+    every time that it is found again.
+    """
     event_type = _TYPES.get(decision.outcome)
-    if event_type is None or decision.dry_run:
+    if event_type is None or decision.dry_run or decision.point is Point.AUDIT:
         return []
     subject = decision.subject.name if decision.subject is not None else decision.id
     data: dict[str, Any] = {
@@ -77,6 +81,14 @@ def for_waiver(change: str, waiver: Waiver, at: datetime, sinks: Sequence[SinkSe
         **({"revoked_by": waiver.revoked_by} if waiver.revoked_by else {}),
     }
     return _messages(f"proctor.waiver.{change}.v1", f"{waiver.id}.{change}", waiver.id, at, data, sinks)
+
+
+def for_violation(
+    change: str, violation: Mapping[str, Any], at: datetime, sinks: Sequence[SinkSettings]
+) -> list[OutboxMessage]:
+    """Return one message for each sink that wants to hear that a violation was `opened`, `updated` or `resolved`."""
+    event_id = f"{violation['id']}.{change}.{to_text(at)}"
+    return _messages(f"proctor.violation.{change}.v1", event_id, violation["subject"], at, dict(violation), sinks)
 
 
 def _messages(

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from proctor.cli.session import running_server
 from proctor.errors import ProctorError
+from proctor.store.running import running_server
 
 if TYPE_CHECKING:
     from proctor.settings import Settings

@@ -24,7 +24,11 @@ def create(
     ] = None,
     asserts: Annotated[
         list[str] | None,
-        typer.Option("--assert", metavar="GROUP", help="Fact group that counts as observed when this key states it."),
+        typer.Option(
+            "--assert",
+            metavar="GROUP",
+            help="Fact group that counts as observed when this key states it; for datasets also GROUP@NAMESPACE.",
+        ),
     ] = None,
     days: Annotated[int, typer.Option("--expires-in-days", min=1, max=3650)] = 90,
     output: ListOutputOption = None,

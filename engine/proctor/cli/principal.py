@@ -12,6 +12,15 @@ from proctor.cli.options import ListOutputOption
 app = typer.Typer(no_args_is_help=True, help="Register people and services, and link their logins.")
 
 
+PurposeOption = Annotated[
+    list[str] | None, typer.Option("--purpose", help="For which purposes they may train; may be repeated; * for all.")
+]
+DataClassOption = Annotated[
+    list[str] | None,
+    typer.Option("--data-class", help="On which data: public, internal, personal, special; may be repeated."),
+]
+
+
 class Kind(StrEnum):
     """Who can be registered."""
 
@@ -27,13 +36,37 @@ def add(
     environment: Annotated[
         list[str] | None, typer.Option("--environment", "-e", help="Where they may deploy; may be repeated.")
     ] = None,
+    purpose: PurposeOption = None,
+    data_class: DataClassOption = None,
     output: ListOutputOption = None,
 ) -> None:
     """Register a person or a service; prints the id that Proctor minted."""
     destinations = outputs.parse(output or [], outputs.OF_LISTS)
-    body = {"kind": kind.value, "name": name, "roles": role or [], "environments": environment or []}
+    body = {
+        "kind": kind.value,
+        "name": name,
+        "roles": role or [],
+        "environments": environment or [],
+        "purposes": purpose or [],
+        "data_classes": data_class or [],
+    }
     made = session.run(lambda api: api.post("/v1/principals", body))
     outputs.write_one(made, [f"{made['id']}  {name}"], destinations)
+
+
+@app.command()
+def grant(
+    principal: Annotated[str, typer.Argument(metavar="ID", help="person:... or service:...")],
+    purpose: PurposeOption = None,
+    data_class: DataClassOption = None,
+    output: ListOutputOption = None,
+) -> None:
+    """Set what a principal may train from now on; it takes the place of what was granted before."""
+    destinations = outputs.parse(output or [], outputs.OF_LISTS)
+    body = {"purposes": purpose or [], "data_classes": data_class or []}
+    made = session.run(lambda api: api.post(f"/v1/principals/{quoted(principal)}/grants", body))
+    granted = f"{', '.join(body['data_classes']) or 'no'} data for {', '.join(body['purposes']) or 'no purpose'}"
+    outputs.write_one(made, [f"{principal} may train on {granted}"], destinations)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from proctor.cli.terminal import progress
 from proctor.errors import EngineError, RefusedError, SettingsError
+from proctor.store.running import running_server
 
 if TYPE_CHECKING:
     import httpx
@@ -128,23 +129,6 @@ async def connect(settings: "Settings", environment: Mapping[str, str]) -> Async
     else:
         async with _embedded(settings, headers) as session:
             yield session
-
-
-def running_server(state_dir: Path) -> Path | None:
-    """Return the Unix socket of the server that holds `state_dir`, or None if there is none that listens."""
-    import socket
-
-    try:
-        path = Path(json.loads((state_dir / "run" / "server.json").read_text(encoding="utf-8"))["socket"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except OSError:  # a server that was killed leaves its file behind
-            return None
-    return path
 
 
 @asynccontextmanager

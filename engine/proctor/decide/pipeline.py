@@ -221,6 +221,7 @@ class Decisions:
             stage=request.stage, operation=request.operation, environment=request.environment, purpose=request.purpose,
             actor=actor, subject_digest=identified.digest, now=now,
             items={name: identified.facts[name] for name in identified.parts},
+            stated={name: group for name, group in identified.facts.items() if name not in identified.parts},
         )  # fmt: skip
         facts, failures = await self._providers.gather(identified.facts, question, draft.asking, deadline)
         waivers = self._waivers.matching(identified.digest, request.environment, now)

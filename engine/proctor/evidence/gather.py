@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -20,6 +20,9 @@ from proctor.vocabulary.reasons import Reason
 from proctor.vocabulary.words import EvidenceTier
 
 log = structlog.get_logger(__name__)
+
+_ABOUT_ACTOR: Final = frozenset({"deployer", "trainer"})
+"""Groups of the whole request that say what the actor may do, and so are about the actor."""
 
 
 def instant(moment: datetime) -> str:
@@ -79,7 +82,7 @@ class Providers:
             if name in self.owned:
                 del facts[name]
             else:
-                about = question.actor.id if name == "deployer" else question.subject_digest
+                about = question.actor.id if name in _ABOUT_ACTOR else question.subject_digest
                 _stamp(facts[name], about, asking, name, now)
         for name in Facts.LISTS:
             for item in facts.get(name, ()):
@@ -94,7 +97,7 @@ class Providers:
 
 def _stamp(group: dict[str, Any], about: str, asking: Asking, path: str, now: str) -> None:
     stated = group.pop("evidence", None) or {}
-    tier = asking.tier
+    tier = asking.tier or asking.tiers.get(path)
     if tier is None:
         asserts = asking.caller.asserts
         tier = EvidenceTier.OBSERVED if path in asserts else EvidenceTier.DECLARED
@@ -112,11 +115,11 @@ def _stamp(group: dict[str, Any], about: str, asking: Asking, path: str, now: st
 def _place(facts: dict[str, Any], group: FactGroup, provider: FactProvider, now: datetime) -> None:
     values = dict(group.values)
     values["evidence"] = {
-        "source": provider.name,
+        "source": group.source or provider.name,
         "about": group.about,
         "observed_at": instant(group.observed_at),
         "fetched_at": instant(now),
-        "tier": str(provider.tier),
+        "tier": str(group.tier or provider.tier),
         "digest": digest(values),
     }
     if group.list_name:

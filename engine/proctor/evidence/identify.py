@@ -16,8 +16,15 @@ from proctor.vocabulary.request import DecisionRequest
 DigestOf = Callable[[str], str | None]
 """Returns the digest that the inventory knows for an immutable model URI, or None."""
 
-_DIGESTED_LISTS: Final[Mapping[str, tuple[str, ...]]] = {"deployment": ("models", "images")}
-"""Lists from which a subject's digest is computed. A kind that is not here has its digest from kind and name."""
+_DIGESTED_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "deployment": ("models", "images"),
+    "model_version": ("models", "datasets"),
+    "run": ("datasets",),
+    "dataset": ("datasets",),
+}
+"""Lists from which a subject's digest is computed: a request carries them, even if they are empty."""
+_PLANNED: Final = ("purpose", "commit")
+"""What of a run's plan is part of its digest, beside its datasets: another purpose or source is another run."""
 
 _NAMES: Final[Mapping[str, str]] = {"models": "uris", "images": "references"}
 """The field of a reference that holds every name of its item. Elsewhere, an item has no name but its id."""
@@ -59,6 +66,9 @@ def identify(request: DecisionRequest, digest_of: DigestOf) -> Identified | list
         content |= {name: sorted(parts.get(name, [])) for name in lists}
     else:
         content |= {"name": request.subject.name, **{name: sorted(keys) for name, keys in parts.items()}}
+    if request.subject.kind == "run":
+        plan = facts.get("plan", {})
+        content["plan"] = {name: plan[name] for name in _PLANNED if name in plan}
     computed = digest(content)
     if request.subject.digest not in (None, computed):
         problems.append(

@@ -34,8 +34,8 @@ MAX_KEYS: Final = 20_000
 MAX_DAYS: Final = 730
 """Longest life of a key, in days."""
 DEFAULT_DAYS: Final = 90
-_ASSERTED: Final = re.compile(r"(?:[a-z_]{1,40}/\*/)?[a-z_]{1,40}")
-"""A fact group as a key names it: `models/*/reference` or `workload`."""
+_ASSERTED: Final = re.compile(r"(?:[a-z_]{1,40}/\*/)?[a-z_]{1,40}|datasets/\*/[a-z_]{1,40}@\S{1,512}")
+"""A fact group as a key names it: `models/*/reference`, `workload`, or `datasets/*/legal@s3://lake` (one namespace)."""
 
 
 class Journal(Protocol):
@@ -119,6 +119,10 @@ class Register:
             return Actor(id=f"{UNRESOLVED}:{system}", kind=PrincipalKind.UNRESOLVED, authenticated_by=system)
         return principal.actor(system)
 
+    def shown(self, system: str, name: str) -> str:
+        """Return how the ledger names whoever a login of `system` belongs to: the principal, or a keyed fingerprint."""
+        return self._aliases.get((system, name)) or self._fingerprint(f"{system}\x00{name}")
+
     def authenticate(self, header: str | None, client: str) -> Caller:
         """Return who calls, from the `Authorization` header of a request that came from the address `client`.
 
@@ -154,7 +158,15 @@ class Register:
     # --- Changing ----------------------------------------------------------------------------------------------------
 
     async def add(
-        self, kind: PrincipalKind, name: str, roles: Iterable[Role], environments: Iterable[str], by: str
+        self,
+        kind: PrincipalKind,
+        name: str,
+        roles: Iterable[Role],
+        environments: Iterable[str],
+        by: str,
+        *,
+        purposes: Iterable[str] = (),
+        data_classes: Iterable[str] = (),
     ) -> Principal:
         """Add a principal and return it. `by` is the id of whoever does it.
 
@@ -168,11 +180,32 @@ class Register:
             roles=tuple(dict.fromkeys(roles)),
             active=True,
             created_at=instant(self._clock.now()),
+            purposes=principals.checked_purposes(tuple(purposes)),
+            data_classes=principals.checked_data_classes(tuple(data_classes)),
         )
         async with self._writing:
             _bounded(len(self._principals), MAX_PRINCIPALS, "principals")
             await self._record_principal(principal, "added", by, insert(tables.principals).values(**principal.row()))
             self._principals[principal.id] = principal
+        return principal
+
+    async def grant(
+        self, principal_id: str, *, purposes: Iterable[str], data_classes: Iterable[str], by: str
+    ) -> Principal:
+        """Set for which purposes and on which classes of data a principal may train. Raises `NotFoundError`."""
+        async with self._writing:
+            principal = dataclasses.replace(
+                self._existing(principal_id),
+                purposes=principals.checked_purposes(tuple(purposes)),
+                data_classes=principals.checked_data_classes(tuple(data_classes)),
+            )
+            change = (
+                update(tables.principals)
+                .where(tables.principals.c.id == principal_id)
+                .values(purposes=list(principal.purposes), data_classes=list(principal.data_classes))
+            )
+            await self._record_principal(principal, "granted", by, change)
+            self._principals[principal_id] = principal
         return principal
 
     async def deactivate(self, principal_id: str, by: str) -> Principal:
@@ -300,6 +333,8 @@ class Register:
             "name": self._fingerprint(principal.name),
             "roles": [str(role) for role in principal.roles],
             "environments": list(principal.environments),
+            "purposes": list(principal.purposes),
+            "data_classes": list(principal.data_classes),
             "by": by,
             "at": instant(self._clock.now()),
             **more,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from proctor.errors import RefusedError
 from proctor.vocabulary.principal import Actor, PrincipalKind, Role
+from proctor.vocabulary.words import DATA_CLASSES
 
 MAX_NAME: Final = 512
 """Characters of a principal's name or of a login. Kubernetes user names are the longest we link (RFC 1123 paths)."""
@@ -19,6 +20,8 @@ LOCAL_OPERATOR: Final = "service:localoperator"
 """Whoever can open the private Unix socket. Not minted and not in the register."""
 
 _ENVIRONMENT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+_PURPOSE: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+MAX_PURPOSES: Final = 100
 _SYSTEM: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -34,6 +37,10 @@ class Principal:
     roles: tuple[Role, ...]
     active: bool
     created_at: str
+    purposes: tuple[str, ...] = ()
+    """Purposes for which the principal may train; `*` for all that are configured."""
+    data_classes: tuple[str, ...] = ()
+    """Classes of data that the principal may train on; `*` for all."""
 
     def actor(self, authenticated_by: str) -> Actor:
         """Return the principal as the one on whose behalf something is about to happen."""
@@ -47,6 +54,8 @@ class Principal:
             "name": self.name,
             "environments": list(self.environments),
             "roles": [str(role) for role in self.roles],
+            "purposes": list(self.purposes),
+            "data_classes": list(self.data_classes),
             "active": self.active,
             "created_at": self.created_at,
         }
@@ -62,6 +71,8 @@ def from_row(row: Mapping[str, Any]) -> Principal:
         roles=tuple(Role(role) for role in row["roles"]),
         active=bool(row["active"]),
         created_at=row["created_at"],
+        purposes=tuple(row["purposes"]),
+        data_classes=tuple(row["data_classes"]),
     )
 
 
@@ -90,6 +101,27 @@ def checked_system(system: str) -> str:
             "Name it as adapters do: kubernetes, mlflow, git",
         )  # fmt: skip
     return system
+
+
+def checked_purposes(purposes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of purposes without repetition, or refuse one that can't be one."""
+    wrong = [name for name in purposes if not _PURPOSE.fullmatch(name)]
+    if wrong or len(purposes) > MAX_PURPOSES:
+        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(purposes)} of them"
+        raise RefusedError(
+            "invalid_request", 422, "reading the purposes", found, f"Give at most {MAX_PURPOSES} lower-case names, or *"
+        )
+    return tuple(dict.fromkeys(purposes))
+
+
+def checked_data_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return classes of data without repetition, or refuse one that does not exist."""
+    if wrong := [name for name in classes if name not in ("*", *DATA_CLASSES)]:
+        raise RefusedError(
+            "invalid_request", 422, "reading the classes of data", f"{wrong[0]!r:.80} is none",
+            f"Name some of {', '.join(DATA_CLASSES)}, or *",
+        )  # fmt: skip
+    return tuple(dict.fromkeys(classes))
 
 
 def checked_environments(environments: tuple[str, ...]) -> tuple[str, ...]:

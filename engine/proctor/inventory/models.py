@@ -23,6 +23,8 @@ from proctor.store.tables import model_uris, model_versions
 from proctor.vocabulary.references import ModelUri, parse_model
 
 MAX_URIS: Final = 50
+_FIXED: Final = ("digest", *records.DESCRIPTION)
+"""What of a version never changes once it is known."""
 
 
 class Appends(Protocol):
@@ -50,6 +52,15 @@ class Resolution:
         return self.versions[0].digest if len(self.versions) == 1 and not self.uri.mutable else None
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What was found when all files of a version were read."""
+
+    files: int
+    unsafe_files: tuple[str, ...]
+    at: datetime
+
+
 Snapshot = Mapping[str, tuple[ModelVersion, ...]]
 """Active versions by locator."""
 
@@ -63,6 +74,7 @@ class Inventory:
         self._writing = asyncio.Lock()
         self._versions: dict[tuple[str, str], ModelVersion] = {}
         self._by_locator: dict[str, tuple[ModelVersion, ...]] = {}
+        self._used: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, database: Database, ledger: Appends, now: Callable[[], datetime]) -> "Inventory":
@@ -85,6 +97,7 @@ class Inventory:
                 for locator in version.uris:
                     found.setdefault(locator, []).append(version)
         self._by_locator = {locator: tuple(versions) for locator, versions in found.items()}
+        self._used = frozenset(locator for version in self._versions.values() for locator in version.uris)
 
     def snapshot(self) -> Snapshot:
         """Return the active versions by locator, as of now. Later writes don't change it."""
@@ -113,6 +126,10 @@ class Inventory:
                 versions = tuple(one for one in versions if one.digest == digest)
         return Resolution(parsed, versions)
 
+    def used(self, uri: str) -> bool:
+        """Tell whether any version is registered under `uri`, or was until it was withdrawn."""
+        return parse_model(uri).locator in self._used
+
     def digest_for(self, uri: str) -> str | None:
         """Return the digest of an immutable reference with exactly one registration, or None."""
         return self.resolve(uri).digest
@@ -130,18 +147,23 @@ class Inventory:
         exposure: str | None = None,
         autonomy: str | None = None,
         data_class: str | None = None,
+        hashed: "Hashed | None" = None,
+        datasets: Sequence[str] = (),
     ) -> ModelVersion:
         """Register a model version and return it; without `uris` it is found under `models:/NAME/VERSION`.
 
-        Registering the same again confirms it: its facts count as observed now. Raises `RefusedError` with status
-        422 for a value out of the vocabulary, and 409 when the version exists with other content, was withdrawn, or
-        when another version holds a URI that would no longer resolve to one digest.
+        Registering the same again confirms it: its facts count as observed now. With `hashed`, what was not known of
+        it before is added, because whoever reads all files knows more than whoever states a digest. Raises
+        `RefusedError` with status 422 for a value out of the vocabulary, and 409 when the version exists with other
+        content, was withdrawn, or when another version holds a URI that would no longer resolve to one digest.
         """
         locators = _locators(uris or (f"models:/{name}/{version}",), digest)
         draft = ModelVersion(
             id=f"mdl_{secrets.token_hex(12)}", name=name, version=version, digest=digest, uris=locators,
             registered_by=by, registered_at=self._now(), author=author, purpose=purpose, exposure=exposure,
-            autonomy=autonomy, data_class=data_class,
+            autonomy=autonomy, data_class=data_class, datasets=tuple(sorted(set(datasets))),
+            files=hashed.files if hashed else None, unsafe_files=hashed.unsafe_files if hashed else (),
+            hashed_at=hashed.at if hashed else None,
         )  # fmt: skip
         records.validate(draft)
         async with self._writing:
@@ -156,13 +178,19 @@ class Inventory:
         tried = f"registering version {draft.version} of model {draft.name}"
         if known.withdrawn_at is not None:
             raise RefusedError("conflict", 409, tried, "it was withdrawn", "Register a new version")
-        names = ("digest", "uris", "author", "purpose", "exposure", "autonomy", "data_class")
-        differing = [name for name in names if getattr(known, name) != getattr(draft, name)]
+        new = tuple(sorted({*draft.uris} - {*known.uris}))
+        if draft.hashed_at is None:
+            confirmed = known
+            differing = [name for name in (*_FIXED, "uris") if getattr(known, name) != getattr(draft, name)]
+        else:
+            self._refuse_shared_uris(replace(draft, uris=new))
+            confirmed = records.completed(known, draft)
+            differing = [name for name in _FIXED if getattr(draft, name) not in (None, getattr(confirmed, name))]
         if differing:
             found = f"it is registered with another {', '.join(differing)}"
             raise RefusedError("conflict", 409, tried, found, "Register a new version; a version does not change")
-        confirmed = replace(known, registered_at=draft.registered_at)
-        await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed))
+        confirmed = replace(confirmed, registered_at=draft.registered_at)
+        await self._store("confirmed", confirmed, draft.registered_by, records.alteration(confirmed, new))
         return confirmed
 
     def _refuse_shared_uris(self, draft: ModelVersion) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,10 +12,12 @@ from proctor.errors import RefusedError
 from proctor.store.moments import from_text, to_text
 from proctor.store.tables import model_uris, model_versions
 from proctor.vocabulary.references import DIGEST
+from proctor.vocabulary.words import DATA_CLASSES
 
+DESCRIPTION: Final = ("author", "purpose", "exposure", "autonomy", "data_class")
+"""What may be unknown of a version when it is registered."""
 EXPOSURES: Final = ("internal", "partner", "public")
 AUTONOMIES: Final = ("advisory", "supervised", "autonomous")
-DATA_CLASSES: Final = ("public", "internal", "personal", "special")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PRINCIPAL = re.compile(r"(person|service):[a-z0-9]{4,64}")
@@ -51,6 +53,12 @@ class ModelVersion:
     autonomy: str | None = None
     data_class: str | None = None
     withdrawn_at: datetime | None = None
+    files: int | None = None
+    """How many files were hashed; None where only a digest was stated."""
+    unsafe_files: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    """URNs of the datasets that it was trained on."""
+    hashed_at: datetime | None = None
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -66,9 +74,11 @@ class ModelVersion:
         plain: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None or field.name == "allowances":
+            if value is None or value == () or field.name == "allowances":
                 continue
             plain[field.name] = to_text(value) if isinstance(value, datetime) else value
+            if isinstance(value, tuple):
+                plain[field.name] = list(value)
         return plain | {"uris": list(self.uris), "environments": _stored(self.allowances)}
 
 
@@ -114,6 +124,15 @@ def _stored(allowances: Iterable[Allowance]) -> list[dict[str, str]]:
     ]
 
 
+def _hashed(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "files": version.files,
+        "unsafe_files": list(version.unsafe_files),
+        "datasets": list(version.datasets),
+        "hashed_at": to_text(version.hashed_at) if version.hashed_at else None,
+    }
+
+
 def insertion(version: ModelVersion) -> list[Executable]:
     """Return the statements that store a new version."""
     columns = {field.name: getattr(version, field.name) for field in fields(version)}
@@ -122,21 +141,39 @@ def insertion(version: ModelVersion) -> list[Executable]:
         "environments": _stored(version.allowances),
         "registered_at": to_text(version.registered_at),
         "withdrawn_at": None,
+        **_hashed(version),
     }
     locators = [insert(model_uris).values(locator=uri, model_version_id=version.id) for uri in version.uris]
     return [insert(model_versions).values(**columns), *locators]
 
 
-def alteration(version: ModelVersion) -> list[Executable]:
-    """Return the statement that stores what may change of a version: allowances, confirmation, withdrawal."""
+def completed(known: ModelVersion, hashed: ModelVersion) -> ModelVersion:
+    """Return `known` with what was found when its files were read, and with what `hashed` knows beyond it."""
+    described = {name: getattr(known, name) or getattr(hashed, name) for name in DESCRIPTION}
+    return replace(
+        known,
+        **described,
+        uris=tuple(sorted({*known.uris, *hashed.uris})),
+        files=hashed.files,
+        unsafe_files=hashed.unsafe_files,
+        hashed_at=hashed.hashed_at,
+        datasets=hashed.datasets,
+    )
+
+
+def alteration(version: ModelVersion, new_uris: Iterable[str] = ()) -> list[Executable]:
+    """Return the statements that store what may change of a version: allowances, confirmation, withdrawal."""
     return [
+        *(insert(model_uris).values(locator=uri, model_version_id=version.id) for uri in new_uris),
         update(model_versions)
         .where(model_versions.c.id == version.id)
         .values(
             environments=_stored(version.allowances),
             registered_at=to_text(version.registered_at),
+            **{name: getattr(version, name) for name in DESCRIPTION},
+            **_hashed(version),
             withdrawn_at=to_text(version.withdrawn_at) if version.withdrawn_at else None,
-        )
+        ),
     ]
 
 
@@ -148,7 +185,10 @@ def from_row(row: Mapping[str, Any], uris: Iterable[str]) -> ModelVersion:
     )
     withdrawn = plain.pop("withdrawn_at")
     plain["registered_at"] = from_text(plain["registered_at"])
+    hashed = plain.pop("hashed_at")
+    for name in ("unsafe_files", "datasets"):
+        plain[name] = tuple(plain[name] or ())
     return ModelVersion(
-        **plain, uris=tuple(sorted(uris)), allowances=allowances,
+        **plain, hashed_at=from_text(hashed) if hashed else None, uris=tuple(sorted(uris)), allowances=allowances,
         withdrawn_at=from_text(withdrawn) if withdrawn else None,
     )  # fmt: skip

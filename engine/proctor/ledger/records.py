@@ -30,6 +30,8 @@ class Kind(StrEnum):
     POLICY = "policy"
     OBSERVATION = "observation"
     INCIDENT = "incident"
+    DATASET = "dataset"
+    VIOLATION = "violation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from proctor.vocabulary.facts import Identifier
 from proctor.vocabulary.words import Action, Point, RiskTier, Severity
 
 ANY = "*"
+PERMITTED, PROHIBITED = "purposes_permitted", "purposes_prohibited"
+"""Lists of purposes. The configured purposes are the permitted ones unless the list is given."""
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A threshold. Strict: YAML reads `yes` as true, which would count as 1."""
 
@@ -119,6 +121,13 @@ def load(provided: Path, own: PolicySettings) -> Configuration:
         for name, value in {**document["thresholds"], **own.thresholds}.items()
     }
     document["lists"] = {**document["lists"], **own.lists}
+    if own.purposes and PERMITTED not in own.lists:
+        document["lists"][PERMITTED] = sorted(own.purposes)
+    problems += [
+        f"lists.{PERMITTED}: {name} is a prohibited practice (AI Act Art. 5), which nobody can permit"
+        for name in document["lists"].get(PERMITTED, ())
+        if name in document["lists"].get(PROHIBITED, ())
+    ]
     try:
         configuration = Configuration.model_validate(document)
     except ValidationError as error:

@@ -16,7 +16,11 @@ from proctor.opa.configuration import actions as expand_actions
 from proctor.opa.configuration import chains as expand_chains
 from proctor.vocabulary.canonical import digest
 
-_TIER_GROUPS: Final[Mapping[str, tuple[str, str]]] = {"deployment": ("models/*", "risk")}
+_TIER_GROUPS: Final[Mapping[str, tuple[str, str]]] = {
+    "deployment": ("models/*", "risk"),
+    "model_version": ("models/*", "risk"),
+    "run": ("", "risk"),
+}
 """Where the factors of the risk tier stand, for each subject kind: scope and group."""
 
 
@@ -126,7 +130,14 @@ def _tiers(configuration: Configuration) -> dict[str, Any]:
     return {
         kind: {
             "levels": levels(scope),
-            "need": {"scope": scope, "at": group, "about": "item", "fields": fields, "min_rank": 1, "max_age_s": 0},
+            "need": {
+                "scope": scope,
+                "at": group,
+                "about": "item" if scope else "subject",
+                "fields": fields,
+                "min_rank": 1,
+                "max_age_s": 0,
+            },
         }
         for kind, (scope, group) in _TIER_GROUPS.items()
     }

@@ -39,10 +39,14 @@ ROUTES: Final = (
     Route("principals.add", "POST", "/v1/principals"),
     Route("principals.list", "GET", "/v1/principals"),
     Route("principals.deactivate", "DELETE", "/v1/principals/{principal_id}"),
+    Route("principals.grant", "POST", "/v1/principals/{principal_id}/grants"),
     Route("principals.link", "POST", "/v1/principals/{principal_id}/aliases"),
     Route("keys.create", "POST", "/v1/keys"),
     Route("keys.list", "GET", "/v1/keys"),
     Route("keys.revoke", "DELETE", "/v1/keys/{prefix}"),
+    Route("datasets.list", "GET", "/v1/datasets"),
+    Route("violations.list", "GET", "/v1/violations"),
+    Route("violations.read", "GET", "/v1/violations/{violation_id}"),
     Route("ledger.checkpoint", "GET", "/v1/ledger/checkpoint"),
     Route("policy.read", "GET", "/v1/policy"),
     Route(
@@ -87,10 +91,21 @@ class AccessTable:
             else:
                 self._static[path] = methods
         self._adapters: dict[str, tuple[re.Pattern[str], ...]] = {}
+        self._fixed: frozenset[str] = frozenset()
 
     def add_adapter(self, name: str, unauthenticated: Sequence[str]) -> None:
         """Let calls through to the adapter `name`; those of the paths below its mount in `unauthenticated` openly."""
         self._adapters[name] = tuple(_compiled(path) for path in unauthenticated)
+
+    def add_fixed(self, paths: Sequence[str]) -> None:
+        """Let calls through to these whole paths, which a producer fixes; each needs the credential of an adapter call.
+
+        Raises `ValueError` for a path that the table has, or that another adapter has taken.
+        """
+        taken = {path for path in paths if path in self._static or path in self._fixed or path.startswith("/v1/")}
+        if taken:
+            raise ValueError(f"{', '.join(sorted(taken))} belongs to somebody else")
+        self._fixed |= frozenset(paths)
 
     def find(self, method: str, path: str) -> Found:
         """Return the route of `method` and `path`, the path's other methods, or nothing."""
@@ -98,6 +113,8 @@ class AccessTable:
         if methods is None:
             if path.startswith(ADAPTERS):
                 return self._adapter(method, path)
+            if path in self._fixed:
+                return _called(method, ADAPTER_CALL)
             methods = next((found for pattern, found in self._patterns if pattern.fullmatch(path)), None)
         if methods is None:
             return Found(None)
@@ -109,10 +126,12 @@ class AccessTable:
         unauthenticated = self._adapters.get(name)
         if unauthenticated is None or not slash:
             return Found(None)
-        if method != ADAPTER_CALL.method:
-            return Found(None, frozenset({ADAPTER_CALL.method}))
         is_open = any(pattern.fullmatch(f"/{rest}") for pattern in unauthenticated)
-        return Found(ADAPTER_OPEN if is_open else ADAPTER_CALL)
+        return _called(method, ADAPTER_OPEN if is_open else ADAPTER_CALL)
+
+
+def _called(method: str, route: Route) -> Found:
+    return Found(route) if method == route.method else Found(None, frozenset({route.method}))
 
 
 def _compiled(path: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,6 +77,9 @@ def _attach(app: FastAPI, components: Components) -> None:
         if adapter.router is not None:
             app.include_router(adapter.router, prefix=f"{ADAPTERS}{adapter.name}")
             components.access.add_adapter(adapter.name, adapter.unauthenticated)
+        if adapter.fixed is not None:
+            app.include_router(adapter.fixed)
+            components.access.add_fixed([route.path for route in adapter.fixed.routes if isinstance(route, APIRoute)])
     app.state.components = components
 
 

@@ -5,8 +5,7 @@ State lock, database, ledger and clock, identity, inventory, oversight, adapters
 
 import asyncio
 import os
-import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from importlib.metadata import entry_points
@@ -15,16 +14,11 @@ from typing import Final
 import structlog
 
 from proctor.alerts import delivery, events
+from proctor.audit.rejudge import Rejudge
 from proctor.decide.pipeline import Decisions
 from proctor.decide.recording import LedgerRecorder
 from proctor.errors import EngineError, ProctorError, SettingsError
 from proctor.evidence.gather import Providers
-from proctor.identity import keys
-from proctor.identity.people import Register
-from proctor.identity.provider import PrincipalFacts
-from proctor.inventory.deployments import Deployments
-from proctor.inventory.models import Inventory
-from proctor.inventory.provider import InventoryProvider
 from proctor.ledger.bundles import BundleStore
 from proctor.ledger.cases import CaseStore
 from proctor.ledger.clock import Clock
@@ -35,15 +29,15 @@ from proctor.opa import binary as opa_binary
 from proctor.opa import bundle as bundles
 from proctor.opa.bundle import BuiltBundle
 from proctor.opa.engine import PolicyEngine
-from proctor.oversight.provider import WaiverFacts
 from proctor.oversight.waivers import Policy as WaiverPolicy
 from proctor.oversight.waivers import Waivers
-from proctor.plugins import ENTRY_POINT_GROUP, Adapter, AdapterFactory, Asking, Decider, FactProvider, Services
+from proctor.plugins import ENTRY_POINT_GROUP, Adapter, AdapterFactory, Asking, Decider, Services
 from proctor.server.access import AccessTable
 from proctor.server.components import Components, Policy
 from proctor.server.limits import Buckets
 from proctor.server.metrics import Metrics
 from proctor.server.permissions import Permissions
+from proctor.server.registers import OWNED, STATED, Registers
 from proctor.settings import Settings
 from proctor.store.database import Database
 from proctor.store.lock import StateLock
@@ -95,19 +89,10 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         lambda: Ledger.open(database, settings.state_dir, clock=clock, checkpoint_every=settings.checkpoint_every)
     )
     stack.push_async_callback(ledger.close)
-    register = Register(
-        database=database,
-        ledger=ledger,
-        clock=clock,
-        pepper=keys.pepper(settings.state_dir / "keys" / "pepper"),
-        monotonic=time.monotonic,
-    )
-    await register.load()
-    inventory = await asyncio.to_thread(Inventory.load, database, ledger, clock.now)
-    deployments = await asyncio.to_thread(Deployments.load, database, clock.now)
+    registers = await Registers.load(settings, database, ledger, clock)
 
     later = _Later()
-    adapters = load_adapters(settings, later, register, deployments)
+    adapters = load_adapters(settings, lambda name: registers.services(later, settings, name))
     bundle = await build_policy(settings, adapters)
     policy = Policy(bundle)
 
@@ -128,11 +113,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     cases = await asyncio.to_thread(
         CaseStore, database, settings.state_dir, clock, timedelta(days=settings.case_retention_days)
     )
-    own: list[FactProvider] = [
-        InventoryProvider(inventory),
-        PrincipalFacts(register, lambda: policy.bundle.index.environments),
-        WaiverFacts(waivers),
-    ]
+    own = registers.providers(settings, waivers, lambda: policy.bundle.index.environments)
     decisions = Decisions(
         engine=engine,
         bundle=bundle,
@@ -140,7 +121,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         waivers=waivers,
         recorder=LedgerRecorder(ledger, cases.seal, lambda decision: events.for_decision(decision, settings.sinks)),
         clock=clock,
-        digest_of=inventory.digest_for,
+        digest_of=registers.inventory.digest_for,
         opa_version=opa_version,
         budget=30.0,
         evaluation_timeout=settings.opa.timeout,
@@ -156,8 +137,10 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         ledger=ledger,
         bundles=BundleStore(database, clock),
         outbox=outbox,
-        register=register,
-        inventory=inventory,
+        register=registers.register,
+        inventory=registers.inventory,
+        datasets=registers.datasets,
+        violations=registers.violations,
         waivers=waivers,
         policy=policy,
         engine=engine,
@@ -176,11 +159,18 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         stack.push_async_callback(deliverer.close)
         _background(deliverer.run(), "delivery", stack)
     _background(_keep_house(cases, outbox, clock), "housekeeping", stack)
-    components.admin_key = await register.bootstrap()
+    rejudge = Rejudge(decisions, registers.standing, registers.violations)
+    registers.datasets.on_change = rejudge.changed
+    registers.standing.on_remember = rejudge.remembered
+    _background(rejudge.run(), "rejudge", stack)
+    for adapter in adapters:
+        if adapter.background is not None:
+            _background(adapter.background(), f"adapter {adapter.name}", stack)
+    components.admin_key = await registers.register.bootstrap()
     return components
 
 
-def load_adapters(settings: Settings, decider: Decider, register: Register, deployments: Deployments) -> list[Adapter]:
+def load_adapters(settings: Settings, services: Callable[[str], Services]) -> list[Adapter]:
     """Make every installed adapter. Raises `SettingsError` for one that is configured and not installed, or breaks."""
     found: dict[str, Adapter] = {}
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
@@ -191,7 +181,7 @@ def load_adapters(settings: Settings, decider: Decider, register: Register, depl
             factory: AdapterFactory = entry.load()
         except (ImportError, AttributeError) as error:
             raise SettingsError(tried, str(error), f"Install its extra: pip install 'proctor[{entry.name}]'") from error
-        adapter = factory(Services(decider, register, settings.adapters.get(entry.name, {}), deployments))
+        adapter = factory(services(entry.name))
         if adapter.name != entry.name:
             raise SettingsError(tried, f"it calls itself {adapter.name}", "An adapter has one name")
         found[entry.name] = adapter
@@ -206,8 +196,8 @@ def load_adapters(settings: Settings, decider: Decider, register: Register, depl
 async def build_policy(settings: Settings, adapters: Sequence[Adapter]) -> BuiltBundle:
     """Build, check and sign the policy. Raises `PolicyError`, or whatever keeps OPA from being found."""
     found = await asyncio.to_thread(opa_binary.find, settings)
-    owned = {*InventoryProvider.provides, *PrincipalFacts.provides, *WaiverFacts.provides}
-    stated: set[str] | None = set()
+    owned = set(OWNED)
+    stated: set[str] | None = set(STATED)
     for adapter in adapters:
         owned.update(group for provider in adapter.providers for group in provider.provides)
         groups = adapter.extras.get("states")

@@ -8,9 +8,11 @@ from typing import Final
 
 import structlog
 
+from proctor.alerts.violations import ViolationRegister
 from proctor.decide.pipeline import Decisions
 from proctor.errors import EngineError
 from proctor.identity.people import Register
+from proctor.inventory.datasets import Datasets
 from proctor.inventory.models import Inventory
 from proctor.ledger.bundles import BundleStore
 from proctor.ledger.clock import Clock
@@ -75,6 +77,8 @@ class Components:
     outbox: Outbox
     register: Register
     inventory: Inventory
+    datasets: Datasets
+    violations: ViolationRegister
     waivers: Waivers
     policy: Policy
     engine: PolicyEngine

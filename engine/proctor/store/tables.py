@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The newest migration. Compared with the database's own at start, so that alembic is imported only when needed."""
 
 metadata = MetaData(
@@ -144,6 +144,8 @@ principals = Table(
     Column("name", Text, nullable=False),
     Column("environments", JSON, nullable=False),
     Column("roles", JSON, nullable=False),
+    Column("purposes", JSON, nullable=False, server_default="[]"),
+    Column("data_classes", JSON, nullable=False, server_default="[]"),
     Column("active", Boolean(create_constraint=False), nullable=False, server_default=true()),
     Column("created_at", Text, nullable=False),
 )
@@ -199,6 +201,10 @@ model_versions = Table(
     Column("registered_by", Text, nullable=False),
     Column("registered_at", Text, nullable=False),
     Column("withdrawn_at", Text),
+    Column("files", Integer),
+    Column("unsafe_files", JSON),
+    Column("datasets", JSON),
+    Column("hashed_at", Text),
     UniqueConstraint("name", "version"),
 )
 Index("ix_model_versions_digest", model_versions.c.digest)
@@ -219,6 +225,95 @@ deployments = Table(
     Column("decision_id", Text, nullable=False),
     Column("decided_at", Text, nullable=False),
 )
+
+dataset_facts = Table(
+    "dataset_facts",
+    metadata,
+    Column("urn", Text, primary_key=True),
+    Column("fact_group", Text, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fact_values", JSON),
+    Column("observed_at", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+)
+"""The newest word on each group of each dataset; `fact_values` is null where the catalog took it back."""
+
+dataset_aliases = Table(
+    "dataset_aliases",
+    metadata,
+    Column("alias_urn", Text, primary_key=True),
+    Column("urn", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("observed_at", Text, nullable=False),
+)
+"""Other names of datasets. One name can be that of several: a table and a view over the same folder."""
+
+lineage_edges = Table(
+    "lineage_edges",
+    metadata,
+    Column("source_urn", Text, primary_key=True),
+    Column("target_urn", Text, primary_key=True),
+    Column("job", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("observed_at", Text, nullable=False),
+)
+Index("ix_lineage_edges_target", lineage_edges.c.target_urn)
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("asking", JSON, nullable=False),
+    Column("datasets", JSON, nullable=False),
+    Column("decision_id", Text, nullable=False),
+    Column("decided_at", Text, nullable=False),
+)
+"""What was allowed and still holds: the request as it was judged, so that it can be judged again."""
+
+violations = Table(
+    "violations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("violation_key", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("opened_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("resolved_at", Text),
+    Column("resolution", Text),
+)
+_OPEN = text("resolved_at IS NULL")
+Index(
+    "uq_violations_open",
+    violations.c.kind,
+    violations.c.violation_key,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _COUNTED, primary_key=True, autoincrement=True),
+    Column("adapter", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("sender", JSON, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("processed_at", Text),
+    Column("problem", Text),
+    UniqueConstraint("adapter", "dedupe_key"),
+)
+"""Foreign events, on disk before they are answered. `problem`: why one could not be processed; it stays as it came."""
+_WAITING = text("processed_at IS NULL")
+Index("ix_inbox_waiting", inbox.c.adapter, inbox.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
 
 LEDGER_TABLES: Final = frozenset({ledger_entries, ledger_head, ledger_checkpoints})
 """Only the ledger's own writer changes these."""

@@ -46,7 +46,8 @@ class Caller:
     """An authenticated credential: who, and what it may ask and assert.
 
     `points` and `environments` hold `"*"` for any. `asserts` names fact groups such as `models/*/reference`
-    that count as `observed` when this caller states them; everything else that it states is `declared`.
+    that count as `observed` when this caller states them; everything else that it states is `declared`. A group of
+    datasets can be limited to one namespace: `datasets/*/ownership@s3://lake` (`proctor.vocabulary.datasets.asserted`).
     """
 
     actor: Actor

@@ -4,6 +4,7 @@ An unknown word is never mapped to a default: it is refused where it enters.
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Stage(StrEnum):
@@ -108,6 +109,10 @@ class RiskTier(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
+
+
+DATA_CLASSES: Final = ("public", "internal", "personal", "special")
+"""Every class of data, the most sensitive last."""
 
 
 class Severity(StrEnum):

@@ -103,3 +103,10 @@ def test_each_change_of_a_waiver_has_its_own_id() -> None:
         assert message.event_type == f"proctor.waiver.{change}.v1"
         keys.add(message.dedupe_key)
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("outcome", [("deny", "non_compliant"), ("error", "engine_timeout")])
+def test_an_audit_stops_nothing_and_what_it_finds_is_a_violation(outcome: tuple[str, str]) -> None:
+    judged = {"outcome": outcome[0], "reason": outcome[1]}
+    assert events.for_decision(decision(**judged, point="audit"), [SINK]) == []
+    assert len(events.for_decision(decision(**judged, point="ci"), [SINK])) == 1

@@ -242,8 +242,19 @@ async def test_a_gate_asserts_named_groups(register: Register) -> None:
     gate = await register.add(PrincipalKind.SERVICE, "admission", [Role.GATE], [], BY)
     text = await _key(register, gate, kind="gate", asserts=["models/*/reference", "workload"])
     assert register.authenticate(f"Bearer {text}", "c").asserts == {"models/*/reference", "workload"}
-    with pytest.raises(RefusedError):
-        await _key(register, gate, kind="gate", asserts=["../secrets"])
+    for wrong in ("../secrets", "models/*/risk@s3://lake", "datasets/*/legal@", "datasets/*/legal@a b"):
+        with pytest.raises(RefusedError):
+            await _key(register, gate, kind="gate", asserts=[wrong])
+    await _key(register, gate, kind="catalog", asserts=["datasets/*/legal@s3://lake"])
+
+
+async def test_the_ledger_shows_a_login_as_its_principal_or_as_nobody_can_guess(register: Register) -> None:
+    ada = await _person(register)
+    await register.link(ada.id, "catalog", "ada@example.com", BY)
+    assert register.shown("catalog", "ada@example.com") == ada.id
+    shown = register.shown("catalog", "bob@example.com")
+    assert shown.startswith("hmac-sha256:")
+    assert shown != register.shown("catalog", "eve@example.com")
 
 
 async def test_a_role_that_the_principal_lost_is_lost_to_its_keys(register: Register, at: Stores) -> None:

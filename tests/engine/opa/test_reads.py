@@ -270,11 +270,11 @@ def test_nested_places_keep_their_own_indices(
 
 
 def test_evidence_on_the_parent_is_read_at_the_parent(opa_binary: Path, tmp_path: Path) -> None:
-    parent: dict[str, Any] = {"of": "datasets/*", "at": "licence", "fields": {"id": "string"}}
-    text = COLUMNS.format("i", "j").replace("\tsome j", '\tdataset.licence.id == "mit"\n\tsome j')
+    parent: dict[str, Any] = {"of": "datasets/*", "at": "warranty", "fields": {"id": "string"}}
+    text = COLUMNS.format("i", "j").replace("\tsome j", '\tdataset.warranty.id == "mit"\n\tsome j')
     lines = found(opa_binary, tmp_path, text, NESTED, parent, **ON_COLUMNS)
     # The vocabulary has no such group yet; that the read is followed is what this is about.
-    assert lines == ["datasets/*/licence: there is no such group of facts; docs/facts.md names them"]
+    assert lines == ["datasets/*/warranty: there is no such group of facts; docs/facts.md names them"]
 
 
 # --- What an exemption lifts -----------------------------------------------------------------------------------------

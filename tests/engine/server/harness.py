@@ -12,9 +12,11 @@ import httpx
 from fastapi import FastAPI
 
 from proctor.alerts import events
+from proctor.alerts.violations import ViolationRegister
 from proctor.decide.ids import decision_id
 from proctor.errors import OpaError
 from proctor.identity.principals import Principal
+from proctor.inventory.datasets import Datasets
 from proctor.inventory.models import Inventory
 from proctor.ledger.bundles import BundleStore
 from proctor.ledger.clock import Clock
@@ -190,6 +192,8 @@ async def harness(
             outbox=Outbox(database, Clock()),
             register=stores.register(),
             inventory=Inventory.load(database, ledger, stores.hands.now),
+            datasets=Datasets.load(database, ledger, stores.hands.now),
+            violations=ViolationRegister(database, ledger, stores.hands.now, settings.sinks),
             waivers=waivers,
             policy=policy,
             engine=opa,  # type: ignore[arg-type] # as much of one as is asked

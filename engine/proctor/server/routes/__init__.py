@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from proctor.server.routes import decisions, identity, ledger, models, policy, waivers
+from proctor.server.routes import decisions, identity, ledger, lifecycle, models, policy, waivers
 
 
 def routers() -> list[APIRouter]:
     """Return the routers of the API."""
-    return [decisions.router(), waivers.router(), models.router(), identity.router(), ledger.router(), policy.router()]
+    modules = (decisions, waivers, models, lifecycle, identity, ledger, policy)
+    return [module.router() for module in modules]

@@ -25,6 +25,17 @@ class PrincipalBody(Body):
     roles: Annotated[list[Role], Field(max_length=20)] = []
     environments: Few = []
     """Environments that the principal may deploy to; `*` for all."""
+    purposes: Few = []
+    """Purposes for which the principal may train; `*` for all that are configured."""
+    data_classes: Few = []
+    """Classes of data that the principal may train on; `*` for all."""
+
+
+class GrantsBody(Body):
+    """What a principal may train from now on; it takes the place of what was granted before."""
+
+    purposes: Few
+    data_classes: Few
 
 
 class AliasBody(Body):
@@ -55,6 +66,13 @@ def router() -> APIRouter:
     found.add_api_route(people, principals, methods=["GET"], name="principals.list")
     found.add_api_route(f"{people}/{{principal_id}}", deactivate, methods=["DELETE"], name="principals.deactivate")
     found.add_api_route(
+        f"{people}/{{principal_id}}/grants",
+        grant,
+        methods=["POST"],
+        name="principals.grant",
+        openapi_extra=described(GrantsBody),
+    )
+    found.add_api_route(
         f"{people}/{{principal_id}}/aliases",
         link,
         methods=["POST"],
@@ -71,8 +89,9 @@ async def add(request: Request) -> Response:
     """Add a person or a service; the answer holds the minted id."""
     body = await read(request, PrincipalBody)
     made = await components(request).register.add(
-        PrincipalKind(body.kind), body.name, body.roles, body.environments, caller(request).actor.id
-    )
+        PrincipalKind(body.kind), body.name, body.roles, body.environments, caller(request).actor.id,
+        purposes=body.purposes, data_classes=body.data_classes,
+    )  # fmt: skip
     return answer(_principal(made, ()), 201)
 
 
@@ -85,6 +104,15 @@ async def principals(request: Request) -> Response:
 async def deactivate(request: Request, principal_id: str) -> Response:
     """Make a principal nobody: its keys and logins count no more, from this moment."""
     changed = await components(request).register.deactivate(principal_id, caller(request).actor.id)
+    return answer(_principal(changed, ()))
+
+
+async def grant(request: Request, principal_id: str) -> Response:
+    """Set for which purposes and on which classes of data a principal may train."""
+    body = await read(request, GrantsBody)
+    changed = await components(request).register.grant(
+        principal_id, purposes=body.purposes, data_classes=body.data_classes, by=caller(request).actor.id
+    )
     return answer(_principal(changed, ()))
 
 

@@ -66,10 +66,15 @@ _unknown contains sprintf("%s: %s", [concat("/", [sprintf("%v", [part]) | some p
 # The points of every factor that is proven and in the table, by path and factor.
 _scores[[path, name]] := points if {
 	some path, item in _items
-	evidence.proven(_source.need, item, places.about(path, item, input.facts), _now)
+	evidence.proven(_source.need, item, _about(path, item), _now)
 	some name, values in _table.factors
 	points := values[item[_source.need.at][name]]
 }
+
+# The factors of the whole request are about the subject; those of an item, about the item.
+_about(path, item) := places.about(path, item, input.facts) if count(path) > 0
+
+_about([], _) := input.subject.digest
 
 _now := clock.ns(input.context.now)
 

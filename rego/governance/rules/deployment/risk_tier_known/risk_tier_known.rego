@@ -12,6 +12,7 @@
 #   severity: critical
 #   applies_to:
 #     - {stage: deployment, kind: deployment, operations: [deploy, scale]}
+#     - {stage: registration, kind: model_version, operations: [promote]}
 #     - {stage: runtime, kind: deployment, operations: [run]}
 #   for_each: models/*
 #   may_be_empty: true

@@ -1,0 +1,218 @@
+"""Answers the plugin: asks for a decision, and does what follows from an allow before the answer leaves.
+
+An allowed promotion is remembered, so that it is judged again when a fact behind it changes, and its digest may be
+deployed in the environment that the alias stands for. If either can't be written, the answer is no.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from proctor.errors import ProctorError, RefusedError, SettingsError
+from proctor.plugins import RegisteredVersion, Services
+from proctor.vocabulary.artifacts import ManifestFile, manifest_digest
+from proctor.vocabulary.decision import Decision
+from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
+from proctor.vocabulary.words import EvidenceTier, Outcome
+from proctor_adapters.mlflow import translate
+from proctor_adapters.mlflow.configuration import MlflowSettings
+from proctor_adapters.mlflow.models import (
+    GateCall,
+    ManifestCall,
+    Pending,
+    PendingCall,
+    Registered,
+    Reply,
+    VersionEvidence,
+)
+
+log = structlog.get_logger(__name__)
+
+SYSTEM = "mlflow"
+ARTIFACT_CHANGED = "artifact_changed"
+
+
+class Gate:
+    """What stands behind the routes."""
+
+    def __init__(self, services: Services, settings: MlflowSettings) -> None:
+        """Take what the server lends. Raises `SettingsError` where that is less than a registry needs."""
+        self._decider = services.decider
+        self._people = services.people
+        self._settings = settings
+        models, standing, violations = services.models, services.standing, services.violations
+        if models is None or standing is None or violations is None or services.preflights is None:
+            raise SettingsError("making the adapter mlflow", "the server lends no inventory", "Update Proctor")
+        self._models, self._standing, self._violations = models, standing, violations
+        self._preflights = services.preflights
+
+    def _resolve(self, user: str | None) -> Actor:
+        if user is None:
+            return Actor(id=f"unresolved:{SYSTEM}", kind=PrincipalKind.UNRESOLVED, authenticated_by=SYSTEM)
+        return self._people.resolve(SYSTEM, user)
+
+    async def ask(self, call: GateCall, caller: Caller) -> Reply:
+        """Answer one question. Never raises for what Proctor can't do: that is a no with its reason."""
+        try:
+            if call.action == "create_run":
+                request = translate.run_started(call.preflight, self._settings)
+                return self._reply(await self._decide(request, caller, call.user, {}))
+            if call.action in {"write_artifact", "remove"}:
+                return self._touched(call)
+            if call.version is None:
+                return Reply(allowed=False, governed=True, message="denied: the question names no version")
+            return await self._version(call, call.version, caller)
+        except ProctorError as error:
+            log.warning("mlflow.not_decided", action=call.action, error=str(error))
+            return Reply(allowed=False, governed=True, message=f"denied: {error}"[:2000])
+        except ValidationError as error:
+            # What somebody wrote into MLflow has no place in the vocabulary: an empty or endless name, a wrong time.
+            found = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+            log.warning("mlflow.not_asked", action=call.action, found=found)
+            return Reply(allowed=False, governed=True, message=f"denied: this can't be asked: {found}"[:2000])
+
+    async def _decide(self, request: Any, caller: Caller, user: str | None, tiers: Mapping[str, Any]) -> Decision:
+        asking = translate.asking(caller, self._resolve(user), tiers, self._settings.budget)
+        return await self._decider.decide(request, asking)
+
+    async def _version(self, call: GateCall, version: VersionEvidence, caller: Caller) -> Reply:
+        record = await self._preflight(version.preflight)
+        purpose = record.get("purpose")
+        lineage = translate.lineage(version.inputs, _declared(record))
+        if call.action == "register":
+            request = translate.registered(version, lineage, purpose, self._settings)
+            tiers = {translate.SIGNATURE: EvidenceTier.OBSERVED}
+            return self._reply(await self._decide(request, caller, call.user, tiers))
+        target = (call.target or "").casefold()
+        environment = self._settings.environment(version.name, target)
+        if environment is None:
+            if self._settings.protected(target):
+                found = f"denied: {target} is protected, and nothing in adapters.mlflow.targets is about {version.name}"
+                return Reply(allowed=False, governed=True, message=found)
+            return Reply(allowed=True, governed=False, message=f"{target} is no alias or stage that rules are about")
+        key = f"{version.name}/{version.version}"
+        if key in await self._violations.open_keys(ARTIFACT_CHANGED):
+            found = f"denied: the files of {key} are not those that were registered. Log and register a new version."
+            return Reply(allowed=False, governed=True, message=found)
+        digest = self._models.digest(version.name, version.version)
+        request, tiers = translate.promoted(
+            version,
+            lineage,
+            purpose,
+            digest,
+            target,
+            environment,
+            resolve=self._resolve,
+            settings=self._settings,
+        )
+        asking = translate.asking(caller, self._resolve(call.user), tiers, self._settings.budget)
+        decision = await self._decider.decide(request, asking)
+        if decision.allowed:
+            await self._standing.remember(request, asking, decision)
+            if environment not in self._models.allowed_in(version.name, version.version):
+                await self._models.allow(version.name, version.version, [environment], asking.caller.actor.id)
+        return self._reply(decision)
+
+    async def _preflight(self, claimed: str | None) -> Mapping[str, Any]:
+        record = await self._preflights.read(claimed) if claimed else None
+        return record or {}
+
+    def _touched(self, call: GateCall) -> Reply:
+        """Refuse what would make something else of what was judged.
+
+        The files of a registered version stay as they were hashed; what a version that is in use rests on stays, too.
+        """
+        in_use = call.supporting + (call.versions if call.action == "remove" else [])
+        written = call.versions if call.action == "write_artifact" else []
+        sealed = [f"{name}/{version} is allowed to run" for name, version in in_use if self._used(name, version)]
+        for name, version in written:
+            if self._models.digest(name, version) is not None:
+                sealed.append(f"these are files of {name}/{version}, which is registered with its digest")
+        if not sealed:
+            return Reply(allowed=True, governed=False, message="nothing that is in use rests on this")
+        what = "; ".join(sealed[:5])
+        return Reply(allowed=False, governed=True, message=f"denied: {what}. Log and register a new version instead.")
+
+    def _used(self, name: str, version: str) -> bool:
+        return bool(self._models.allowed_in(name, version))
+
+    async def pending(self, call: PendingCall) -> Pending:
+        """Return the versions whose files are to be hashed: for the first time, or again because they are in use."""
+        changed = await self._violations.open_keys(ARTIFACT_CHANGED)
+        return Pending(
+            versions=[
+                (name, version)
+                for name, version in call.versions
+                if not self._models.hashed(name, version) or self._used(name, version) or f"{name}/{version}" in changed
+            ]
+        )
+
+    def _reply(self, decision: Decision) -> Reply:
+        return Reply(
+            allowed=decision.allowed,
+            governed=True,
+            message=_sentence(decision),
+            decision=decision.id,
+        )
+
+    async def manifest(self, call: ManifestCall, caller: Caller) -> Registered:
+        """Register a version with its files hashed. Other files than before are a violation."""
+        version = call.version
+        try:
+            digest = manifest_digest(ManifestFile(file.path, file.sha256, file.size) for file in call.files)
+        except ValueError as error:
+            raise RefusedError("invalid_request", 422, "reading a manifest", str(error), "Update the plugin") from error
+        record = await self._preflight(version.preflight)
+        lineage = translate.lineage(version.inputs, _declared(record))
+        author = self._resolve(version.user)
+        key = f"{version.name}/{version.version}"
+        uris = [translate.uri(version), *([f"models:/{version.model_id}"] if version.model_id else [])]
+        known = self._models.digest(version.name, version.version)
+        if known is not None and known != digest:
+            detail = {"registered": known, "found": digest, "hashed_at": call.hashed_at.isoformat()}
+            await self._violations.open(ARTIFACT_CHANGED, key, key, detail)
+            return Registered(digest=digest, changed=True)
+        if known == digest and self._models.hashed(version.name, version.version):
+            # Nothing is new, and an entry for each round over each version would be noise.
+            await self._violations.resolve(ARTIFACT_CHANGED, key, "its files are those that were registered")
+            return Registered(digest=digest, changed=False)
+        registered = RegisteredVersion(
+            name=version.name,
+            version=version.version,
+            digest=digest,
+            uris=uris,
+            unsafe_files=[file.path for file in call.files if file.unsafe],
+            files=len(call.files),
+            observed_at=call.hashed_at,
+            author=None if author.kind is PrincipalKind.UNRESOLVED else author.id,
+            purpose=record.get("purpose"),
+            datasets=lineage.urns,
+        )
+        try:
+            await self._models.register(registered, caller.actor.id)
+        except RefusedError:
+            if len(uris) == 1:
+                raise
+            # Another version was made from the same logged model, and `models:/m-...` stands for that one.
+            await self._models.register(replace(registered, uris=uris[:1]), caller.actor.id)
+        return Registered(digest=digest, changed=False)
+
+
+def _declared(record: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of the datasets that a preflight was about."""
+    parts = record.get("subject", {}).get("parts", {})
+    return frozenset(parts.get("datasets", ()))
+
+
+def _sentence(decision: Decision) -> str:
+    """Return what a person reads in a notebook: each blocking finding with its remedy, and the decision's id."""
+    if decision.outcome is Outcome.ALLOW:
+        return f"{decision.message} [{decision.id}]"
+    blocking = [finding for finding in decision.findings if finding.effect in ("deny", "ask")]
+    lines = [f"[{finding.rule}] {finding.message}. {finding.remediation}." for finding in blocking[:8]]
+    if len(blocking) > len(lines):
+        lines.append(f"and {len(blocking) - len(lines)} more")
+    return f"{' '.join(lines) or decision.message} [{decision.id}]"[:4000]

@@ -1,0 +1,154 @@
+"""The registry store that asks first. Every path into MLflow's registry ends here: REST, UI, client library, webhooks.
+
+    mlflow server --registry-store-uri proctor+sqlite:///mlflow.db --backend-store-uri sqlite:///mlflow.db ...
+
+Signatures are MLflow's own; a test compares each with its parent's for every supported version of MLflow.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import g, has_request_context
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+
+from proctor_adapters.mlflow.plugin import client, evidence, hashing, names
+
+SCHEME = "proctor+"
+_RETIRED = frozenset({"none", "archived"})
+"""Stages out of use. Taking a version out of use asks nobody, as deleting an alias does: it must work at any time."""
+_AT_ONCE = 100
+"""Versions in one question."""
+
+
+def user() -> str | None:
+    """Return whom MLflow has authenticated for this request; None outside of one, or without authentication."""
+    return getattr(g, "mlflow_authenticated_user", None) if has_request_context() else None
+
+
+class Gated:
+    """The methods that write. Mixed in before MLflow's own store."""
+
+    def _require(self, action: str, **question: Any) -> Mapping[str, Any]:
+        return client.require(client.shared(), {"action": action, "user": user(), **question})
+
+    def _promote(self, name: str, version: Any, target: str) -> None:
+        text = names.version_text(version)
+        found = super().get_model_version(name, text)  # type: ignore[misc]
+        if evidence.is_prompt(found.source):
+            return
+        answer = self._require("promote", target=target, version=evidence.of_version(found))
+        if answer.get("governed"):
+            # Files may have changed on disk since they were hashed: what has just been let in is looked at again.
+            hashing.shared().enqueue(found)
+
+    # --- Models ------------------------------------------------------------------------------------------------------
+
+    def create_registered_model(self, name, tags=None, description=None, deployment_job_id=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        names.refuse_reserved(names.keys_of(tags))
+        return super().create_registered_model(name, tags, description, deployment_job_id)  # type: ignore[misc]
+
+    def rename_registered_model(self, name, new_name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        self._refuse_in_use(name, "renamed: what was allowed is known by its name")
+        return super().rename_registered_model(name, new_name)  # type: ignore[misc]
+
+    def delete_registered_model(self, name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        self._refuse_in_use(name, "deleted: another model of that name would begin at version 1 again")
+        return super().delete_registered_model(name)  # type: ignore[misc]
+
+    def set_registered_model_tag(self, name, tag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        names.refuse_reserved([tag.key])
+        self._refuse_changing_kind(name, tag.key)
+        return super().set_registered_model_tag(name, tag)  # type: ignore[misc]
+
+    def delete_registered_model_tag(self, name, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        names.refuse_reserved([key])
+        self._refuse_changing_kind(name, key)
+        return super().delete_registered_model_tag(name, key)  # type: ignore[misc]
+
+    def _refuse_changing_kind(self, name: str, key: str) -> None:
+        """Refuse to make a prompt of a model or the other way: MLflow would no longer show it as what it is."""
+        if key.casefold() == names.IS_PROMPT and next(self._versions(name), None) is not None:
+            raise client.denied(f"denied: {name} has versions; {key} says what they are, and stays as it is")
+
+    # --- Versions ----------------------------------------------------------------------------------------------------
+
+    def create_model_version(  # type: ignore[no-untyped-def]  # noqa: ANN201, D102, PLR0913, PLR0917
+        self, name, source, run_id=None, tags=None, run_link=None, description=None, local_model_path=None,  # noqa: ANN001
+        model_id: str | None = None,
+    ):  # fmt: skip
+        names.refuse_reserved(names.keys_of(tags))
+        if evidence.is_prompt(source):
+            return super().create_model_version(  # type: ignore[misc]
+                name, source, run_id, tags, run_link, description, local_model_path, model_id
+            )
+        if names.IS_PROMPT in {key.casefold() for key in names.keys_of(tags)}:
+            raise client.denied(f"denied: this is a version of a model; leave the tag {names.IS_PROMPT} out")
+        if evidence.is_prompt_model(super().get_registered_model(name)):  # type: ignore[misc]
+            raise client.denied(f"denied: {name} is a prompt, and {source!r:.200} is none")
+        planned = evidence.of_source(name, source, run_id)
+        self._require("register", version=planned)
+        made = super().create_model_version(  # type: ignore[misc]
+            name, source, run_id, tags, run_link, description, local_model_path, model_id
+        )
+        hashing.shared().enqueue(made)
+        return made
+
+    def transition_model_version_stage(self, name, version, stage, archive_existing_versions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        if stage.casefold() not in _RETIRED:
+            self._promote(name, version, names.stage_target(stage))
+        return super().transition_model_version_stage(name, version, stage, archive_existing_versions)  # type: ignore[misc]
+
+    def delete_model_version(self, name, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        self._refuse_removing(name, [names.version_text(version)])
+        return super().delete_model_version(name, version)  # type: ignore[misc]
+
+    def set_model_version_tag(self, name, version, tag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        names.refuse_reserved([tag.key])
+        self._refuse_changing_kind(name, tag.key)
+        return super().set_model_version_tag(name, version, tag)  # type: ignore[misc]
+
+    def delete_model_version_tag(self, name, version, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        names.refuse_reserved([key])
+        self._refuse_changing_kind(name, key)
+        return super().delete_model_version_tag(name, version, key)  # type: ignore[misc]
+
+    # --- Aliases -----------------------------------------------------------------------------------------------------
+
+    def set_registered_model_alias(self, name, alias, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        self._promote(name, version, names.alias_target(alias))
+        return super().set_registered_model_alias(name, alias, version)  # type: ignore[misc]
+
+    # --- What is in use ----------------------------------------------------------------------------------------------
+
+    def _versions(self, name: str) -> Iterator[Any]:
+        quote = '"' if "'" in name else "'"
+        return evidence.every_version(super(), f"name={quote}{name}{quote}")
+
+    def _refuse_removing(self, name: str, versions: list[str]) -> None:
+        named = [[names.qualified(name), version] for version in versions]
+        for start in range(0, len(named), _AT_ONCE):
+            self._require("remove", versions=named[start : start + _AT_ONCE])
+
+    def _refuse_in_use(self, name: str, why: str) -> None:
+        try:
+            self._refuse_removing(name, [names.version_text(one.version) for one in self._versions(name)])
+        except MlflowException as error:
+            raise client.denied(f"{name} can't be {why}. {error.message}") from error
+
+
+class GatedStore(Gated, SqlAlchemyStore):
+    """MLflow's SQL store, gated."""
+
+
+class GatedWorkspaceStore(Gated, WorkspaceAwareSqlAlchemyStore):
+    """The same for a server with workspaces."""
+
+
+def build(store_uri: str, tracking_uri: str | None = None) -> SqlAlchemyStore:  # noqa: ARG001 (MLflow's signature)
+    """Return the store for `proctor+sqlite:///...` and its sisters: the entry point `mlflow.model_registry_store`."""
+    client.shared()  # A missing variable stops the server at its start, not at somebody's first write.
+    cls = GatedWorkspaceStore if MLFLOW_ENABLE_WORKSPACES.get() else GatedStore
+    return cls(store_uri.removeprefix(SCHEME))

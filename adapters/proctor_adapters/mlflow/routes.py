@@ -1,0 +1,59 @@
+"""The HTTP side of the gate: strict bodies in, small answers out. Every call needs the gate's key."""
+
+from typing import TypeVar
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from proctor.errors import RefusedError
+from proctor.vocabulary.canonical import NotCanonical, decode
+from proctor_adapters.mlflow.gate import Gate
+from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes. A manifest of 30,000 files has about 5 MB."""
+T = TypeVar("T", bound=BaseModel)
+
+
+def router(gate: Gate) -> APIRouter:
+    """Return the routes below `/v1/adapters/mlflow`."""
+    routes = APIRouter()
+
+    async def ask(request: Request) -> Response:
+        """Answer one question of the plugin. 200 whatever the answer is."""
+        reply = await gate.ask(await _read(request, GateCall), request.state.caller)
+        return Response(reply.model_dump_json(), media_type="application/json")
+
+    async def manifest(request: Request) -> Response:
+        """Take the hashes of a version's files."""
+        found = await gate.manifest(await _read(request, ManifestCall), request.state.caller)
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    async def pending(request: Request) -> Response:
+        """Say which versions are to be hashed."""
+        found = await gate.pending(await _read(request, PendingCall))
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)
+    routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
+    routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)
+    return routes
+
+
+async def _read(request: Request, model: type[T]) -> T:
+    tried = "reading a call of the MLflow plugin"
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            raise RefusedError("too_large", 413, tried, f"more than {MAX_BODY} bytes", "Register a smaller version")
+    try:
+        decode(bytes(raw), MAX_BODY)
+        return model.model_validate_json(bytes(raw))
+    except NotCanonical as error:
+        raise RefusedError("invalid_request", 422, tried, str(error), "Update the plugin") from error
+    except ValidationError as error:
+        lines = [f"/{'/'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)[:10]]
+        found = "; ".join(lines)
+        raise RefusedError("invalid_request", 422, tried, found, "Plugin and Proctor have one version") from error

@@ -1,0 +1,343 @@
+"""The register of datasets: the newest word of each catalog on each group of facts, and the edges of the lineage graph.
+
+Reads come from a snapshot in memory, so that a decision makes no I/O. A change goes through the ledger, with its row in
+the same transaction. Which facts changed is told to whoever wants to judge again what rests on them.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from pydantic import ValidationError
+from sqlalchemy import Executable, delete, insert, select
+
+from proctor.errors import RefusedError
+from proctor.inventory.aliases import MAX_NAMES, Link, Names
+from proctor.inventory.merging import CATALOG, SENSITIVITY, KnownFact, replaces, together
+from proctor.inventory.models import Appends
+from proctor.ledger.records import Entry
+from proctor.plugins import DatasetAliases, DatasetFact, LineageEdge
+from proctor.store.database import Database
+from proctor.store.moments import from_text, to_text
+from proctor.store.tables import dataset_aliases, dataset_facts, lineage_edges
+from proctor.vocabulary import dataset_facts as groups
+from proctor.vocabulary.canonical import digest
+from proctor.vocabulary.datasets import Dataset
+from proctor.vocabulary.fact_types import Group
+from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
+
+OWNERSHIP: Final = "ownership"
+GROUPS: Final[Mapping[str, type[Group]]] = {
+    CATALOG: groups.DatasetCatalog,
+    OWNERSHIP: groups.DatasetOwnership,
+    SENSITIVITY: groups.DatasetSensitivity,
+    "legal": groups.DatasetLegal,
+    "purposes": groups.DatasetPurposes,
+    "consent": groups.DatasetConsent,
+    "licence": groups.DatasetLicence,
+    "retention": groups.DatasetRetention,
+}
+"""What a catalog can say. Which owners are active is not its business: the register of principals knows."""
+MAX_DATASETS: Final = 200_000
+
+
+MAX_EDGES: Final = 500_000
+_EdgeKey: TypeAlias = tuple[str, str, str]
+"""Source, target and job."""
+
+
+class Datasets:
+    """Implements `plugins.Catalog`. `load` fills it from the database."""
+
+    def __init__(
+        self, database: Database, ledger: Appends, now: Callable[[], datetime], shown: Callable[[str], str] | None
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._now = now
+        self._shown = shown
+        self._writing = asyncio.Lock()
+        self._facts: dict[str, dict[str, KnownFact]] = {}
+        self._datasets: dict[str, Dataset] = {}
+        self._names = Names()
+        self._edges: dict[_EdgeKey, str] = {}
+        self.on_change: Callable[[frozenset[str]], None] | None = None
+        """Gets the URNs of datasets whose facts have changed, under all their names, once that is on disk."""
+
+    @classmethod
+    def load(
+        cls,
+        database: Database,
+        ledger: Appends,
+        now: Callable[[], datetime],
+        shown: Callable[[str], str] | None = None,
+    ) -> "Datasets":
+        """Read everything into memory. Raises `StateError` when the database does not answer.
+
+        `shown` is how the ledger names an owner: as a principal or a keyed fingerprint. Without it, it counts them.
+        """
+        found = cls(database, ledger, now, shown)
+        for row in database.read(select(dataset_facts)):
+            fact = KnownFact(row.fact_values, from_text(row.observed_at), row.source, EvidenceTier(row.tier))
+            found._keep(Dataset(row.namespace, row.name), row.fact_group, fact)
+        for row in database.read(select(dataset_aliases)):
+            found._names.add(Link(row.alias_urn, row.urn, row.source, from_text(row.observed_at)))
+        columns = lineage_edges.c
+        for row in database.read(select(columns.source_urn, columns.target_urn, columns.job, columns.observed_at)):
+            found._edges[row.source_urn, row.target_urn, row.job] = row.observed_at
+        return found
+
+    def _keep(self, dataset: Dataset, group: str, fact: KnownFact) -> None:
+        urn = dataset.urn
+        self._facts.setdefault(urn, {})[group] = fact
+        self._datasets[urn] = dataset
+        self._names.spell(urn)
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    def known(self, urn: str) -> Mapping[str, KnownFact] | None:
+        """Return what was said of exactly this name, by group, or None; no I/O."""
+        return self._facts.get(urn)
+
+    def facts(self, urn: str) -> Mapping[str, KnownFact]:
+        """Return what is known of the dataset under all its names, by group, without what was taken back; no I/O."""
+        own, *others = self._names.of(urn)
+        return together(self._facts.get(own, {}), [self._facts[name] for name in others if name in self._facts])
+
+    def names(self, urn: str) -> Sequence[str]:
+        """Return all names of the dataset, the given one first; no I/O."""
+        return self._names.of(urn)
+
+    def list(self) -> list[tuple[str, Dataset, Mapping[str, KnownFact]]]:
+        """Return all datasets with what was said of them, by name."""
+        return [(urn, self._datasets[urn], self._facts[urn]) for urn in sorted(self._facts)]
+
+    def data_class(self, urns: Sequence[str]) -> tuple[str, EvidenceTier, datetime] | None:
+        """Return the most sensitive class among the datasets, with the weakest tier and oldest time behind it.
+
+        None where there are no datasets, or the class of one of them is not known: then it could be any.
+        """
+        found: list[tuple[str, KnownFact]] = []
+        for urn in urns:
+            fact = self.facts(urn).get(SENSITIVITY)
+            named = fact.values.get("data_class") if fact is not None and fact.values is not None else None
+            if fact is None or named not in DATA_CLASSES:
+                return None
+            found.append((named, fact))
+        if not found:
+            return None
+        worst = max((named for named, _ in found), key=DATA_CLASSES.index)
+        tier = min((fact.tier for _, fact in found), key=lambda tier: tier.rank)
+        return worst, tier, min(fact.observed_at for _, fact in found)
+
+    # --- Changing ----------------------------------------------------------------------------------------------------
+
+    async def record(self, facts: Sequence[DatasetFact]) -> None:
+        """Return once the facts are on disk. An older word never replaces a newer one; the same again is no change.
+
+        Raises `RefusedError` (422) for a group or values that the vocabulary does not have; then nothing is recorded.
+        Raises `LedgerError` when something was not recorded: what was, is; the rest counts when it is said again.
+        """
+        checked = [(Dataset(fact.namespace, fact.name), fact.group, _values(fact), fact) for fact in facts]
+        changed: set[str] = set()
+
+        async def write(dataset: Dataset, group: str, known: KnownFact) -> None:
+            entry = Entry(kind="dataset", id=dataset.urn, record=self._record_of(dataset.urn, group, known))
+            await self._ledger.append(entry, also=_replacement(dataset, group, known))
+            self._keep(dataset, group, known)
+            changed.update(self._names.of(dataset.urn))
+
+        try:
+            async with self._writing:
+                pending: dict[tuple[str, str], tuple[Dataset, str, KnownFact]] = {}
+                for dataset, group, values, fact in checked:
+                    key = (dataset.urn, group)
+                    known = KnownFact(values, fact.observed_at, fact.source, fact.tier)
+                    before = pending[key][2] if key in pending else self._facts.get(dataset.urn, {}).get(group)
+                    if replaces(known, before, group):
+                        pending[key] = (dataset, group, known)
+                self._bounded({urn for urn, _ in pending})
+                # At once, so that the ledger takes them as one group.
+                await all_of(write(*change) for change in pending.values())
+        finally:
+            self._tell(changed)
+
+    def _record_of(self, urn: str, group: str, known: KnownFact) -> dict[str, Any]:
+        # Values can name people, so the ledger holds their digest and the database the text.
+        values = {} if known.values is None else dict(known.values)
+        record: dict[str, Any] = {
+            "change": "taken_back" if known.values is None else "recorded",
+            "urn": urn,
+            "group": group,
+            "source": known.source,
+            "tier": str(known.tier),
+            "observed_at": to_text(known.observed_at),
+            "at": to_text(self._now()),
+        }
+        if group == OWNERSHIP:
+            owners = values.get("owners", [])
+            # A digest of names without a key would tell them to whoever guesses.
+            values = {"owners": [self._shown(owner) for owner in owners] if self._shown else len(owners)}
+            record["owners"] = values["owners"]
+        return record | {"values": digest(values)}
+
+    def _bounded(self, urns: Iterable[str]) -> None:
+        fresh = [urn for urn in urns if urn not in self._facts]
+        if fresh and len(self._facts) + len(fresh) > MAX_DATASETS:
+            raise RefusedError(
+                "limit_reached", 409, f"recording the dataset {fresh[0]}", f"there are {len(self._facts)}",
+                "Let the catalog send only what models are made of",
+            )  # fmt: skip
+
+    async def link(self, aliases: Sequence[DatasetAliases]) -> None:
+        """Return once the other names of these datasets are on disk: the whole list of each, as its source has it now.
+
+        Raises `RefusedError` (409) when a set of names grows beyond `MAX_NAMES`: that is a mistake of the catalog, and
+        the name that was one too many is not taken.
+        """
+        changed: set[str] = set()
+        try:
+            async with self._writing:
+                too_many = [alias for said in aliases for alias in await self._link(said, changed)]
+        finally:
+            self._tell(changed)
+        if too_many:
+            raise RefusedError(
+                "limit_reached", 409, f"taking {too_many[0][:200]} for another name of a dataset",
+                f"then it would have more than {MAX_NAMES}", "Look at the symlinks that the catalog sends",
+            )  # fmt: skip
+
+    async def _link(self, said: DatasetAliases, changed: set[str]) -> Sequence[str]:
+        urn = Dataset(said.namespace, said.name).urn
+        before = self._names.links(urn, said.source)
+        if any(link.observed_at > said.observed_at for link in before.values()):
+            return []
+        wanted = {Dataset(*alias).urn for alias in said.aliases} - {urn}
+        refused = []
+        for alias in sorted(set(before) - wanted):
+            await self._change_link("unlinked", before[alias], changed)
+        for alias in sorted(wanted - set(before)):
+            link = Link(alias, urn, said.source, said.observed_at)
+            if self._names.known(alias, urn) is not None:
+                continue
+            if self._names.fits(link):
+                await self._change_link("linked", link, changed)
+            else:
+                refused.append(alias)
+        return refused
+
+    async def _change_link(self, change: str, link: Link, changed: set[str]) -> None:
+        columns = dataset_aliases.c
+        statements: list[Executable] = [
+            delete(dataset_aliases).where(columns.alias_urn == link.alias, columns.urn == link.urn)
+        ]
+        if change == "linked":
+            statements.append(
+                insert(dataset_aliases).values(
+                    alias_urn=link.alias, urn=link.urn, source=link.source, observed_at=to_text(link.observed_at)
+                )
+            )
+        record = {
+            "change": change,
+            "urn": link.urn,
+            "alias": link.alias,
+            "source": link.source,
+            "observed_at": to_text(link.observed_at),
+            "at": to_text(self._now()),
+        }
+        await self._ledger.append(Entry(kind="dataset", id=link.urn, record=record), also=statements)
+        changed.update(self._names.of(link.urn))
+        if change == "linked":
+            self._names.add(link)
+        else:
+            self._names.remove(link.alias, link.urn)
+        changed.update(self._names.of(link.urn))
+
+    def _tell(self, changed: set[str]) -> None:
+        if changed and self.on_change is not None:
+            self.on_change(frozenset(changed))
+
+    async def connect(self, edges: Sequence[LineageEdge]) -> None:
+        """Return once the edges are on disk, each with the newest run that drew it. The ledger gets the new ones.
+
+        Raises `RefusedError` (409) when there are more than `MAX_EDGES`.
+        """
+        async with self._writing:
+            drawn: dict[_EdgeKey, LineageEdge] = {}
+            for edge in edges:
+                key = (Dataset(*edge.source).urn, Dataset(*edge.target).urn, edge.job)
+                if to_text(edge.observed_at) > self._edges.get(key, ""):
+                    drawn[key] = edge
+            fresh = [key for key in drawn if key not in self._edges]
+            if len(self._edges) + len(fresh) > MAX_EDGES:
+                raise RefusedError(
+                    "limit_reached", 409, f"drawing lineage of {fresh[0][1][:200]}",
+                    f"there are {len(self._edges)} edges",
+                    "Let the catalog send only what models are made of",
+                )  # fmt: skip
+            statements = [statement for key, edge in drawn.items() for statement in _drawing(key, edge)]
+            if fresh:
+                named = [{"source": source, "target": target, "job": job} for source, target, job in fresh]
+                record = {"change": "connected", "edges": named, "at": to_text(self._now())}
+                await self._ledger.append(Entry(kind="dataset", id=fresh[0][1], record=record), also=statements)
+            elif statements:
+                await self._database.awrite(*statements)
+            self._edges |= {key: to_text(edge.observed_at) for key, edge in drawn.items()}
+
+
+async def all_of(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all, then raise what one of them raised: none is left running, and none is taken back."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _values(fact: DatasetFact) -> Mapping[str, Any] | None:
+    tried = f"recording {fact.group} of the dataset {fact.name[:200]!r}"
+    model = GROUPS.get(fact.group)
+    if model is None:
+        raise RefusedError("invalid_request", 422, tried, "there is no such group", f"Groups: {', '.join(GROUPS)}")
+    if fact.values is None:
+        return None
+    stated = dict(fact.values)
+    if fact.group == OWNERSHIP:
+        stated["active_owners"] = []
+    try:
+        found = model.model_validate(stated).model_dump(mode="json", exclude_none=True, exclude={"evidence"})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        found_wrong = f"{'/'.join(map(str, first['loc'])) or 'the values'}: {first['msg']}"
+        raise RefusedError("invalid_request", 422, tried, found_wrong, "docs/facts.md has the fields") from error
+    if fact.group == OWNERSHIP:
+        del found["active_owners"]
+    return found
+
+
+def _replacement(dataset: Dataset, group: str, known: KnownFact) -> list[Executable]:
+    columns = dataset_facts.c
+    return [
+        delete(dataset_facts).where(columns.urn == dataset.urn, columns.fact_group == group),
+        insert(dataset_facts).values(
+            urn=dataset.urn,
+            fact_group=group,
+            namespace=dataset.namespace,
+            name=dataset.name,
+            fact_values=None if known.values is None else dict(known.values),
+            observed_at=to_text(known.observed_at),
+            source=known.source,
+            tier=str(known.tier),
+        ),
+    ]
+
+
+def _drawing(key: _EdgeKey, edge: LineageEdge) -> list[Executable]:
+    columns = lineage_edges.c
+    source, target, job = key
+    return [
+        delete(lineage_edges).where(columns.source_urn == source, columns.target_urn == target, columns.job == job),
+        insert(lineage_edges).values(
+            source_urn=source, target_urn=target, job=job, run=edge.run, observed_at=to_text(edge.observed_at)
+        ),
+    ]

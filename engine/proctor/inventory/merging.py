@@ -1,0 +1,85 @@
+"""What is known of one dataset under all its names and from all its sources. Pure.
+
+Two rules. *Which word counts*: a source's newer word replaces its older one; of two sources the stronger counts, and of
+equally strong ones the newer, so that nobody who may not assert something can push aside whoever may. *What several
+names know together*: it is personal if it is personal under any of its names; of everything else the best word counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
+
+CATALOG: Final = "catalog"
+SENSITIVITY: Final = "sensitivity"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFact:
+    """The word that counts on one group of one dataset; `values` is None where its source took it back."""
+
+    values: Mapping[str, Any] | None
+    observed_at: datetime
+    source: str
+    tier: EvidenceTier
+
+
+def replaces(new: KnownFact, old: KnownFact | None, group: str) -> bool:
+    """Tell whether `new` counts from now on, instead of `old`; the same again does not."""
+    if old is None:
+        return new.values is not None
+    if new.source == old.source:
+        fresh = new.observed_at >= old.observed_at
+        return fresh and (new.values, new.tier) != (old.values, old.tier)
+    if old.values is None:
+        return new.values is not None and new.observed_at >= old.observed_at
+    if new.values is None and group != CATALOG:
+        # Only whoever said something can take it back. Whoever may say that a dataset is there may say that it is gone.
+        return False
+    if new.tier.rank != old.tier.rank:
+        return new.tier.rank > old.tier.rank
+    return new.observed_at >= old.observed_at and (new.values, new.tier) != (old.values, old.tier)
+
+
+def together(own: Mapping[str, KnownFact], others: Sequence[Mapping[str, KnownFact]]) -> dict[str, KnownFact]:
+    """Return what is known of a dataset: `own` under the name that was asked for, `others` under its other names."""
+    groups = {group for facts in (own, *others) for group in facts}
+    found: dict[str, KnownFact] = {}
+    for group in sorted(groups):
+        stated = [facts[group] for facts in (own, *others) if group in facts and facts[group].values is not None]
+        if not stated:
+            continue
+        if group == SENSITIVITY:
+            found[group] = _most_sensitive(stated)
+        elif group == CATALOG and (own.get(group) not in stated):
+            known = max(stated, key=_strength)
+            values = {**(known.values or {}), "confidence": "alias"}
+            found[group] = KnownFact(values, known.observed_at, known.source, known.tier)
+        else:
+            found[group] = stated[0] if group == CATALOG else max(stated, key=_strength)
+    return found
+
+
+def _strength(fact: KnownFact) -> tuple[int, datetime]:
+    return fact.tier.rank, fact.observed_at
+
+
+def _most_sensitive(stated: Sequence[KnownFact]) -> KnownFact:
+    """Return the union of the strongest words: as sensitive as the worst of them, as old as the oldest."""
+    rank = max(fact.tier.rank for fact in stated)
+    strongest = [fact for fact in stated if fact.tier.rank == rank]
+    values = [fact.values or {} for fact in strongest]
+    worst = max(strongest, key=lambda fact: _severity((fact.values or {}).get("data_class")))
+    union = {
+        "personal": any(one.get("personal") is not False for one in values),
+        "special": any(one.get("special") is not False for one in values),
+        "data_class": (worst.values or {}).get("data_class"),
+    }
+    return KnownFact(union, min(fact.observed_at for fact in strongest), worst.source, worst.tier)
+
+
+def _severity(data_class: Any) -> int:
+    """Return the place of a class among the classes; one that nobody knows is worse than all of them."""
+    return DATA_CLASSES.index(data_class) if data_class in DATA_CLASSES else len(DATA_CLASSES)

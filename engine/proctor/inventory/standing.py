@@ -1,0 +1,139 @@
+"""Decisions that still hold: what was allowed, kept as it was asked, so that it can be judged again.
+
+A decision is about a moment. What it rested on can change afterwards: an owner leaves, a consent is withdrawn, a waiver
+ends. Then the same question, with the facts of then and what the systems of record say now, has another answer.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from proctor.plugins import Asking
+from proctor.store.database import Database
+from proctor.store.moments import to_text
+from proctor.store.tables import standing
+from proctor.vocabulary.decision import Decision
+from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
+from proctor.vocabulary.request import DecisionRequest
+from proctor.vocabulary.words import EvidenceTier
+
+Key = tuple[str, str, str]
+"""Subject's name, stage, environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingDecision:
+    """One decision that holds."""
+
+    key: Key
+    request: DecisionRequest
+    asking: Asking
+    datasets: frozenset[str]
+    """URNs of the datasets that it rests on."""
+    decision_id: str
+
+    @property
+    def name(self) -> str:
+        """Return what a violation of it is known by."""
+        return "/".join(self.key)
+
+
+class StandingDecisions:
+    """Implements `plugins.Standing` over the table `standing`. `load` fills it."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._known: dict[Key, StandingDecision] = {}
+        self._writing = asyncio.Lock()
+        self.on_remember: Callable[[StandingDecision], None] | None = None
+        """Gets each decision that holds from now on, once that is on disk."""
+
+    @classmethod
+    def load(cls, database: Database, now: Callable[[], datetime]) -> "StandingDecisions":
+        """Read all of them into memory. Raises `StateError` when the database does not answer."""
+        found = cls(database, now)
+        for row in database.read(select(standing)):
+            key = (row.subject, row.stage, row.environment)
+            request = DecisionRequest.model_validate(row.request)
+            asking = _asking(row.asking)
+            found._known[key] = StandingDecision(key, request, asking, frozenset(row.datasets), row.decision_id)
+        return found
+
+    def all(self) -> list[StandingDecision]:
+        """Return all of them, by subject, stage and environment."""
+        return [self._known[key] for key in sorted(self._known)]
+
+    def get(self, key: Key) -> StandingDecision | None:
+        """Return the one that holds for this subject, stage and environment, or None."""
+        return self._known.get(key)
+
+    def resting_on(self, urns: Iterable[str]) -> list[StandingDecision]:
+        """Return those that rest on one of these datasets."""
+        wanted = frozenset(urns)
+        return [one for one in self.all() if one.datasets & wanted]
+
+    async def remember(self, request: DecisionRequest, asking: Asking, decision: Decision) -> None:
+        """Return once the decision is on disk as the one that holds; a dry run or a refusal never holds."""
+        if decision.dry_run or not decision.allowed:
+            return
+        key = (request.subject.name, str(request.stage), request.environment)
+        datasets = frozenset(item.id for item in request.facts.datasets or ())
+        # As it will be read after a restart: whoever judges again asks at another point.
+        known = StandingDecision(key, request, _asking(_document(asking)), datasets, decision.id)
+        columns = standing.c
+        row = insert(standing).values(
+            subject=key[0],
+            stage=key[1],
+            environment=key[2],
+            request=request.model_dump(mode="json", by_alias=True, exclude_none=True),
+            asking=_document(asking),
+            datasets=sorted(datasets),
+            decision_id=decision.id,
+            decided_at=to_text(self._now()),
+        )
+        former = delete(standing).where(
+            columns.subject == key[0], columns.stage == key[1], columns.environment == key[2]
+        )
+        async with self._writing:
+            await self._database.awrite(former, row)
+            self._known[key] = known
+        if self.on_remember is not None:
+            self.on_remember(known)
+
+
+def _document(asking: Asking) -> dict[str, Any]:
+    caller = asking.caller
+    return {
+        "actor": caller.actor.id,
+        "kind": str(caller.actor.kind),
+        "authenticated_by": caller.actor.authenticated_by,
+        "roles": sorted(str(role) for role in caller.roles),
+        "asserts": sorted(caller.asserts),
+        "source": asking.source,
+        "tier": None if asking.tier is None else str(asking.tier),
+        "tiers": {group: str(tier) for group, tier in asking.tiers.items()},
+    }
+
+
+def _asking(document: dict[str, Any]) -> Asking:
+    """Return the asking as it was, but for the point and environment, which whoever judges again may choose."""
+    caller = Caller(
+        actor=Actor(document["actor"], PrincipalKind(document["kind"]), document["authenticated_by"]),
+        roles=frozenset(Role(role) for role in document["roles"]),
+        points=frozenset({"*"}),
+        environments=frozenset({"*"}),
+        asserts=frozenset(document["asserts"]),
+        credential="standing",
+    )
+    return Asking(
+        caller=caller,
+        budget=10.0,
+        source=document["source"],
+        tier=None if document["tier"] is None else EvidenceTier(document["tier"]),
+        tiers={group: EvidenceTier(tier) for group, tier in document["tiers"].items()},
+    )

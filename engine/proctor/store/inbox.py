@@ -1,0 +1,67 @@
+"""The inbox: foreign events, on disk before they are answered, and worked through in the order in which they came.
+
+An event that can't be processed is kept as it came, with the reason, and never holds up the next one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from proctor.store.database import Database
+from proctor.store.moments import from_text, to_text
+from proctor.store.tables import inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event that waits."""
+
+    id: int
+    body: bytes
+    sender: Mapping[str, Any]
+    """Who sent it, as the adapter wrote it down: principal, and what its key may assert."""
+    received_at: datetime
+
+
+class Inbox:
+    """Implements `plugins.Inbox` over the table `inbox`."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def put(self, adapter: str, dedupe_key: str, body: bytes, sender: Mapping[str, Any]) -> bool:
+        """Return once the event is on disk; tell whether it is new. The same key again is the same event."""
+        columns = inbox.c
+        known = select(columns.id).where(columns.adapter == adapter, columns.dedupe_key == dedupe_key)
+        row = insert(inbox).values(
+            adapter=adapter, dedupe_key=dedupe_key, body=body, sender=dict(sender), received_at=to_text(self._now())
+        )
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(known).first() is not None:
+                return False
+            connection.execute(row)
+            return True
+
+        return await self._database.atransact(work)
+
+    async def waiting(self, adapter: str, limit: int) -> list[Received]:
+        """Return events that wait, in the order in which they came."""
+        columns = inbox.c
+        statement = (
+            select(columns.id, columns.body, columns.sender, columns.received_at)
+            .where(columns.adapter == adapter, columns.processed_at.is_(None))
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        rows = await self._database.aread(statement)
+        return [Received(row.id, bytes(row.body), row.sender, from_text(row.received_at)) for row in rows]
+
+    async def done(self, event_id: int, problem: str | None = None) -> None:
+        """Note that an event was worked through, or why it can't be."""
+        change = update(inbox).where(inbox.c.id == event_id)
+        await self._database.awrite(change.values(processed_at=to_text(self._now()), problem=problem))

@@ -1,0 +1,57 @@
+"""Facts about a training run: its plan, who starts it, and the preflight that it points to."""
+
+from proctor.vocabulary.fact_types import Group, Word, Words
+
+
+class TrainingPlan(Group):
+    """What is about to be trained, and from what. Part of the run's digest."""
+
+    purpose: Word
+    commit: Word
+    """Revision of the source code."""
+    clean: bool
+    """True when the source code has no uncommitted change."""
+    locked: bool
+    """True when the environment is recorded with exact versions."""
+    seeded: bool
+    """True when a random seed is set."""
+
+
+class Trainer(Group):
+    """What the principal who trains may use; from Proctor's own register of principals."""
+
+    purposes: Words
+    data_classes: Words
+
+
+class DataUse(Group):
+    """The most sensitive class among the run's datasets, by the catalog."""
+
+    data_class: Word
+
+
+class PreflightClaim(Group):
+    """The preflight that a run says it has; nothing but a claim."""
+
+    decision: Word
+
+
+class Preflight(Group):
+    """The decision that a run points to, as Proctor recorded it."""
+
+    allowed: bool
+    own: bool
+    """True when it was given to the principal who now uses it."""
+    current: bool
+    """True while it is young enough to start a run, or the run that it started was started in time."""
+    purpose: Word
+    revision: Word
+    """Policy revision under which it was given."""
+
+
+class RunRisk(Group):
+    """The factors of the risk tier of what is trained: of its purpose by configuration, of its data by the catalog."""
+
+    exposure: Word
+    autonomy: Word
+    data_class: Word
