@@ -71,7 +71,8 @@ def check(event: Any, now: datetime) -> Mapping[str, Any]:
         raise NoEventError(f"eventTime lies more than {SKEW.seconds // 60} minutes in the future")
     run, job, dataset = event.get("run"), event.get("job"), event.get("dataset")
     if run is not None:
-        if event.get("eventType") not in {None, *_TYPES}:
+        kind = event.get("eventType")
+        if kind is not None and not (isinstance(kind, str) and kind in _TYPES):
             raise NoEventError("eventType is none of START, RUNNING, COMPLETE, ABORT, FAIL, OTHER")
         _has(run, "run", "runId")
         _has(job, "job", "namespace", "name")
