@@ -7,6 +7,7 @@ holds up no other: the newest word counts whatever the order in which words come
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -103,7 +104,7 @@ class Worker:
 
     async def _done(self, number: int, problem: str | None) -> None:
         if problem is not None:
-            log.warning("openlineage.not_understood", event=number, problem=problem)
+            log.warning("openlineage.not_understood", number=number, problem=problem)
         await self._inbox.done(number, problem)
         self._tried.pop(number, None)
 
@@ -118,16 +119,16 @@ class Worker:
             return str(error)
         except Exception as error:
             # The last resort: a defect of ours costs this event, which is kept with its problem, and no other.
-            log.exception("openlineage.defect", event=received.id)
+            log.exception("openlineage.defect", number=received.id)
             return f"a defect in Proctor: {error!r}"[:2000]
         problems = list(heard.left_out)
-        for part in (
-            self._catalog.record(heard.facts),
-            self._catalog.link(heard.aliases),
-            self._catalog.connect(heard.edges),
+        for write in (
+            partial(self._catalog.record, heard.facts),
+            partial(self._catalog.link, heard.aliases),
+            partial(self._catalog.connect, heard.edges),
         ):
             try:
-                await part
+                await write()
             except RefusedError as error:
                 problems.append(str(error))
         return "; ".join(problems)[:2000] or None
