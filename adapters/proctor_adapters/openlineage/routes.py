@@ -1,8 +1,10 @@
 """The HTTP side: events in, one line out. Quick: an event is on disk when it is answered, and is worked through later.
 
-The Python client takes 5xx for a reason to come again, and 4xx for final; it never waits for an answer's body.
+The Python client takes 5xx for a reason to come again and 4xx for final, and a 503 only with `Retry-After`; it reads no
+answer's body.
 """
 
+import asyncio
 import zlib
 from typing import Any, Final
 
@@ -10,45 +12,50 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from proctor.vocabulary.canonical import NotCanonical, decode
-from proctor_adapters.openlineage.translate import NoEventError, check
-from proctor_adapters.openlineage.worker import Worker
+from proctor.errors import EngineError
+from proctor_adapters.openlineage.events import NoEventError, check, decode
+from proctor_adapters.openlineage.worker import LARGE, Worker, now
 
-MAX_BODY: Final = 2 * 1024 * 1024
+MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes on the wire. An event with a thousand columns has about 200 KB."""
 MAX_EVENT: Final = 8 * 1024 * 1024
 """Bytes after decompression: a bomb is cut off here, not in memory."""
 MAX_BATCH: Final = 500
+RETRY_AFTER: Final = 5
+"""Seconds until a sender may come again."""
 PATHS: Final = ("/api/v1/lineage", "/api/v1/lineage/batch")
+
+
+class TooLargeError(ValueError):
+    """The body is larger than the receiver takes."""
 
 
 def routers(worker: Worker) -> tuple[APIRouter, APIRouter]:
     """Return the routes below the adapter's mount, and those whose paths the clients fix."""
 
     async def one(request: Request) -> Response:
-        """Take one event (`POST /lineage`)."""
+        """Take one event (`POST /lineage`): 201 for a new one, 200 for one that was sent before."""
         try:
-            event = check(decode(await _body(request), MAX_EVENT))
-        except (NoEventError, NotCanonical, ClientDisconnect) as error:
-            return _refused(str(error))
-        await worker.take(event, request.state.caller)
-        return Response(status_code=201)
+            new = await worker.take(check(await _document(request), now()), request.state.caller)
+        except (NoEventError, TooLargeError, ClientDisconnect, EngineError) as error:
+            return _refused(error)
+        return Response(status_code=201 if new else 200)
 
     async def batch(request: Request) -> Response:
         """Take several events (`POST /lineage/batch`), each for itself."""
-        try:
-            events = decode(await _body(request), MAX_EVENT)
-        except (NoEventError, NotCanonical, ClientDisconnect) as error:
-            return _refused(str(error))
-        if not isinstance(events, list) or len(events) > MAX_BATCH:
-            return _refused(f"a batch is an array of at most {MAX_BATCH} events")
         failed: list[dict[str, Any]] = []
-        for index, document in enumerate(events):
-            try:
-                await worker.take(check(document), request.state.caller)
-            except NoEventError as error:
-                failed.append({"index": index, "reason": str(error), "retriable": False})
-        summary = {"received": len(events), "successful": len(events) - len(failed), "failed": len(failed)}
+        try:
+            events = _array(await _document(request))
+            for index, document in enumerate(events):
+                try:
+                    await worker.take(check(document, now()), request.state.caller)
+                except NoEventError as error:
+                    failed.append({"index": index, "reason": str(error)[:500], "retriable": False})
+        except (NoEventError, TooLargeError, ClientDisconnect, EngineError) as error:
+            # What was taken of it is taken: sent again, it is the same events.
+            return _refused(error)
+        counts = {"received": len(events), "successful": len(events) - len(failed), "failed": len(failed)}
+        summary = {**counts, "retriable": 0, "non_retriable": len(failed)}
         status = "partial_success" if failed else "success"
         return JSONResponse({"status": status, "summary": summary, "failed_events": failed})
 
@@ -60,26 +67,52 @@ def routers(worker: Worker) -> tuple[APIRouter, APIRouter]:
     return own, fixed
 
 
-async def _body(request: Request) -> bytes:
-    found = bytearray()
+def _array(document: Any) -> list[Any]:
+    if not isinstance(document, list) or len(document) > MAX_BATCH:
+        raise NoEventError(f"a batch is an array of at most {MAX_BATCH} events")
+    return document
+
+
+async def _document(request: Request) -> Any:
+    raw = bytearray()
     async for chunk in request.stream():
-        found += chunk
-        if len(found) > MAX_BODY:
-            raise NoEventError(f"the body has more than {MAX_BODY} bytes")
-    encoding = request.headers.get("content-encoding", "identity").lower()
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            raise TooLargeError(f"the body has more than {MAX_BODY} bytes")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if len(raw) > LARGE or encoding != "identity":
+        return await asyncio.to_thread(_read, bytes(raw), encoding)
+    return _read(bytes(raw), encoding)
+
+
+def _read(raw: bytes, encoding: str) -> Any:
+    return decode(_plain(raw, encoding))
+
+
+def _plain(raw: bytes, encoding: str) -> bytes:
+    """Return the body without its encoding, never more than `MAX_EVENT` bytes of it."""
     if encoding == "identity":
-        return bytes(found)
-    if encoding != "gzip":
+        return raw
+    if encoding not in {"gzip", "x-gzip"}:  # RFC 9110 section 8.4.1.3 has them equal
         raise NoEventError("the content encoding is neither gzip nor identity")
     unpacker = zlib.decompressobj(wbits=31)  # a gzip header is expected: RFC 1952
     try:
-        plain = unpacker.decompress(bytes(found), MAX_EVENT)
+        plain = unpacker.decompress(raw, MAX_EVENT)
     except zlib.error as error:
         raise NoEventError(f"the body is no gzip: {error}") from error
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise NoEventError(f"the body is cut off, or has more than {MAX_EVENT} bytes when it is unpacked")
+    if unpacker.unconsumed_tail:
+        raise TooLargeError(f"the body has more than {MAX_EVENT} bytes when it is unpacked")
+    if not unpacker.eof or unpacker.unused_data:
+        raise NoEventError("the gzip body is cut off, or followed by something else")
     return plain
 
 
-def _refused(why: str) -> Response:
-    return JSONResponse({"error": why[:500]}, status_code=400)
+def _refused(error: Exception) -> Response:
+    match error:
+        case EngineError():
+            headers = {"Retry-After": str(RETRY_AFTER)}
+            return JSONResponse({"error": str(error)[:500]}, status_code=503, headers=headers)
+        case TooLargeError():
+            return JSONResponse({"error": str(error)}, status_code=413)
+        case _:
+            return JSONResponse({"error": str(error)[:500] or "the body did not arrive"}, status_code=400)

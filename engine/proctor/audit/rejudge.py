@@ -26,8 +26,8 @@ EVERY: Final = 3600.0
 """Seconds between two rounds over everything that stands: waivers end and evidence ages without anybody's event."""
 DEBOUNCE: Final = 0.2
 """Seconds to wait for more changes of the same catalog before judging: its events come in bursts."""
-RETRY: Final = 10.0
-"""Seconds until what got no answer is asked again: by then a killed OPA is back. Doubled from one try to the next."""
+RETRY: Final = 2.0
+"""Seconds until what got no answer is asked again: mostly, a killed OPA is back by then. Doubled with each try."""
 _IN_FLIGHT: Final = 30.0
 """Seconds that a decision takes at most (the longest budget that there is), and so how long a change can miss it."""
 _AT_ONCE: Final = 4

@@ -40,6 +40,7 @@ from proctor.server.permissions import Permissions
 from proctor.server.registers import OWNED, STATED, Registers
 from proctor.settings import Settings
 from proctor.store.database import Database
+from proctor.store.inbox import Inbox
 from proctor.store.lock import StateLock
 from proctor.store.moments import to_text
 from proctor.vocabulary.decision import Decision
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 HOUSEKEEPING: Final = 3600.0
 """Seconds between two rounds of removing what is over: cases past their time, messages delivered long ago."""
 KEPT_MESSAGES: Final = timedelta(days=30)
+KEPT_EVENTS: Final = timedelta(days=7)
+"""How long foreign events stay that were understood: they can name people. Those with a problem stay."""
 _LEARNING_WATCH: Final = 60.0
 _LEARNING: Final = 1.0
 """Seconds between two attempts to ask OPA for the permissions, while it can't be reached."""
@@ -158,7 +161,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         deliverer = delivery.Delivery(outbox=outbox, sinks=sinks, now=clock.now, observe=metrics.delivered)
         stack.push_async_callback(deliverer.close)
         _background(deliverer.run(), "delivery", stack)
-    _background(_keep_house(cases, outbox, clock), "housekeeping", stack)
+    _background(_keep_house(cases, outbox, registers.inbox, clock), "housekeeping", stack)
     rejudge = Rejudge(decisions, registers.standing, registers.violations)
     registers.datasets.on_change = rejudge.changed
     registers.standing.on_remember = rejudge.remembered
@@ -276,12 +279,13 @@ async def _learn_permissions(components: Components, stack: AsyncExitStack) -> N
     _background(learn(), "permissions", stack)
 
 
-async def _keep_house(cases: CaseStore, outbox: Outbox, clock: Clock) -> None:
+async def _keep_house(cases: CaseStore, outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
     while True:
         try:
             expired = await asyncio.to_thread(cases.expire)
             forgotten = await outbox.forget(clock.now() - KEPT_MESSAGES)
-            log.debug("server.kept_house", cases=expired, messages=forgotten)
+            understood = await inbox.forget(clock.now() - KEPT_EVENTS)
+            log.debug("server.kept_house", cases=expired, messages=forgotten, events=understood)
         except ProctorError as error:
             log.warning("server.housekeeping_failed", error=str(error))
         await asyncio.sleep(HOUSEKEEPING)

@@ -6,13 +6,18 @@ An event that can't be processed is kept as it came, with the reason, and never 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Insert, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from proctor.errors import StateError
 from proctor.store.database import Database
 from proctor.store.moments import from_text, to_text
 from proctor.store.tables import inbox
+
+MAX_WAITING: Final = 20_000
+"""Events of one adapter that may wait: beyond it, whoever sends has to come again, before the disk is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +39,33 @@ class Inbox:
         self._now = now
 
     async def put(self, adapter: str, dedupe_key: str, body: bytes, sender: Mapping[str, Any]) -> bool:
-        """Return once the event is on disk; tell whether it is new. The same key again is the same event."""
+        """Return once the event is on disk; tell whether it is new. The same key again is the same event.
+
+        Raises `StateError` when it was not taken: the database does not answer, or too much waits already.
+        """
         columns = inbox.c
-        known = select(columns.id).where(columns.adapter == adapter, columns.dedupe_key == dedupe_key)
-        row = insert(inbox).values(
-            adapter=adapter, dedupe_key=dedupe_key, body=body, sender=dict(sender), received_at=to_text(self._now())
+        values = {
+            "adapter": adapter,
+            "dedupe_key": dedupe_key,
+            "body": body,
+            "sender": dict(sender),
+            "received_at": to_text(self._now()),
+        }
+        last = (
+            select(columns.id)
+            .where(columns.adapter == adapter, columns.processed_at.is_(None))
+            .order_by(columns.id)
+            .offset(MAX_WAITING - 1)
+            .limit(1)
         )
 
         def work(connection: Connection) -> bool:
-            if connection.execute(known).first() is not None:
-                return False
-            connection.execute(row)
-            return True
+            if connection.execute(last).first() is not None:
+                raise StateError(
+                    f"taking an event of {adapter}", f"{MAX_WAITING} wait already", "Send it again later; see the log"
+                )
+            # Two servers can be given the same event at the same time.
+            return connection.execute(_unless_known(connection.dialect.name, values)).rowcount == 1
 
         return await self._database.atransact(work)
 
@@ -65,3 +85,16 @@ class Inbox:
         """Note that an event was worked through, or why it can't be."""
         change = update(inbox).where(inbox.c.id == event_id)
         await self._database.awrite(change.values(processed_at=to_text(self._now()), problem=problem))
+
+    async def forget(self, before: datetime) -> int:
+        """Delete events that were worked through before then, and return how many; those with a problem stay."""
+        columns = inbox.c
+        return await self._database.awrite(
+            delete(inbox).where(columns.processed_at < to_text(before), columns.problem.is_(None))
+        )
+
+
+def _unless_known(dialect: str, values: Mapping[str, Any]) -> Insert:
+    if dialect == "postgresql":
+        return postgresql.insert(inbox).values(**values).on_conflict_do_nothing()
+    return sqlite.insert(inbox).values(**values).on_conflict_do_nothing()

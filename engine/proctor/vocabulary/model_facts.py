@@ -47,7 +47,7 @@ class ModelAuthorship(Group):
 
 
 class ModelRisk(Group):
-    """The factors of the risk tier, as declared in the inventory under two people's eyes."""
+    """The factors of the risk tier: as the inventory has them, or for what is new, as its purpose and datasets do."""
 
     exposure: Word
     """`internal`, `partner` or `public`: who is exposed to the model's output."""

@@ -281,8 +281,13 @@ def test_07_run_events_draw_lineage_and_never_stop_the_sender(server: ProctorSer
     with httpx.Client(base_url=url(server), headers={"Authorization": f"Bearer {people['catalog']}"}) as raw:
         assert raw.post("/api/v1/lineage", content=b"{}").status_code == 400
         assert raw.post("/api/v1/lineage", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}).status_code == 400
-        batch = raw.post("/api/v1/lineage/batch", json=[{"eventTime": NOW.isoformat(), "dataset": {}}, {}])
-        assert batch.json()["summary"] == {"received": 2, "successful": 1, "failed": 1}
+        batch = raw.post(
+            "/api/v1/lineage/batch",
+            json=[{"eventTime": NOW.isoformat(), "dataset": {"namespace": "s3://lake", "name": "x"}}, {}],
+        )
+        assert batch.json()["summary"] == {
+            "received": 2, "successful": 1, "failed": 1, "retriable": 0, "non_retriable": 1,
+        }  # fmt: skip
         assert raw.get("/api/v1/lineage").status_code == 405
     assert httpx.post(f"{url(server)}/api/v1/lineage", json={}).status_code == 401
     wrong = httpx.post(f"{url(server)}/api/v1/lineage", json={}, headers={"Authorization": "Bearer prk_aaaaaaaa_bbb"})

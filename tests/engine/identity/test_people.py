@@ -305,3 +305,67 @@ async def test_inventing_prefixes_does_not_evade_the_lock_out(register: Register
             register.authenticate(f"Bearer prk_{'abcdefghijkl'[number] * 8}_{'x' * 43}", "10.0.0.1")
         codes.append(refused.value.code)
     assert codes == ["unauthenticated"] * 10 + ["locked_out"] * 2
+
+
+# --- Grants ----------------------------------------------------------------------------------------------------------
+
+
+async def test_grants_replace_each_other_and_are_recorded_and_survive_a_restart(register: Register, at: Stores) -> None:
+    ada = await register.add(
+        PrincipalKind.PERSON, "Ada", [], [], BY, purposes=["fraud", "fraud"], data_classes=["personal"]
+    )
+    assert (ada.purposes, ada.data_classes) == (("fraud",), ("personal",))
+    await register.grant(ada.id, purposes=["churn"], data_classes=["*"], by="service:admin")
+    again = at.register()
+    await again.load()
+    for found in (register, again):
+        granted = found.principal(ada.id)
+        assert granted is not None
+        assert (granted.purposes, granted.data_classes) == (("churn",), ("*",))
+    records = [entry.record for entry in at.ledger.history(ada.id)]
+    assert [(one["change"], one["purposes"], one["data_classes"]) for one in records] == [
+        ("added", ["fraud"], ["personal"]),
+        ("granted", ["churn"], ["*"]),
+    ]
+    assert records[1]["by"] == "service:admin"
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        {"purposes": ["Fraud"]},
+        {"purposes": [""]},
+        {"purposes": ["fraud "]},
+        {"purposes": ["**"]},
+        {"purposes": [f"p{number}" for number in range(101)]},
+        {"data_classes": ["persnal"]},
+        {"data_classes": ["Personal"]},
+        {"data_classes": ["public", ""]},
+    ],
+)
+async def test_a_grant_that_can_mean_nothing_is_refused(register: Register, grants: dict[str, list[str]]) -> None:
+    given = {"purposes": ["*"], "data_classes": ["public"], **grants}
+    ada = await _person(register)
+    with pytest.raises(RefusedError) as refused:
+        await register.grant(ada.id, **given, by=BY)
+    assert refused.value.status == 422
+    with pytest.raises(RefusedError):
+        await register.add(PrincipalKind.PERSON, "Bob", [], [], BY, **given)
+    assert register.principal(ada.id) == ada
+    assert len(register.principals()) == 1
+
+
+async def test_nobody_is_granted_anything_who_is_nobody(register: Register) -> None:
+    ada = await _person(register)
+    await register.deactivate(ada.id, BY)
+    for unknown in (ada.id, "person:0123456789abcdef"):
+        with pytest.raises(NotFoundError):
+            await register.grant(unknown, purposes=["*"], data_classes=["*"], by=BY)
+
+
+async def test_a_grant_that_was_not_recorded_is_none(register: Register, at: Stores) -> None:
+    ada = await _person(register)
+    await at.ledger.close()
+    with pytest.raises(LedgerError):
+        await register.grant(ada.id, purposes=["*"], data_classes=["*"], by=BY)
+    assert register.principal(ada.id) == ada

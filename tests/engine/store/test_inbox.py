@@ -1,8 +1,12 @@
+import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from proctor.errors import StateError
+from proctor.store import inbox as module
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
 from tests.engine.identity.stores import Hands
@@ -35,3 +39,38 @@ async def test_what_is_done_waits_no_longer_and_a_poisoned_one_holds_up_nobody(d
     await inbox.done(second.id, "not understood")
     assert [event.id for event in await Inbox(database, Hands().now).waiting("a", 10)] == [third.id]
     assert not await inbox.put("a", "two", b"two", {}), "a poisoned event that comes again stays where it is"
+
+
+async def test_the_same_event_from_many_at_once_is_one_event(database: Database) -> None:
+    inbox = Inbox(database, Hands().now)
+    results = await asyncio.gather(*(inbox.put("a", "one", b"1", {}) for _ in range(8)))
+    assert sorted(results) == [False] * 7 + [True]
+    assert len(await inbox.waiting("a", 10)) == 1
+
+
+async def test_when_too_much_waits_nothing_more_is_taken_until_something_is_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    inbox = Inbox(database, Hands().now)
+    assert await inbox.put("a", "one", b"1", {})
+    assert await inbox.put("a", "two", b"2", {})
+    with pytest.raises(StateError, match="2 wait already"):
+        await inbox.put("a", "three", b"3", {})
+    assert await inbox.put("b", "three", b"3", {}), "another adapter has an inbox of its own"
+    await inbox.done((await inbox.waiting("a", 1))[0].id)
+    assert await inbox.put("a", "three", b"3", {})
+
+
+async def test_what_was_understood_is_forgotten_in_time_and_what_was_not_is_kept(database: Database) -> None:
+    hands = Hands()
+    inbox = Inbox(database, hands.now)
+    for name in ("done", "poisoned", "waiting"):
+        await inbox.put("a", name, name.encode(), {})
+    done, poisoned, waiting = await inbox.waiting("a", 10)
+    await inbox.done(done.id)
+    await inbox.done(poisoned.id, "not understood")
+    assert await inbox.forget(hands.now()) == 0
+    assert await inbox.forget(hands.now() + timedelta(seconds=1)) == 1
+    assert [event.id for event in await inbox.waiting("a", 10)] == [waiting.id]
+    assert not await inbox.put("a", "poisoned", b"", {})
