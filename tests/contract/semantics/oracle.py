@@ -44,7 +44,60 @@ def listed(text: str) -> bool:
     return any(f"{text}/".startswith(f"{root}/") for root in _PROVIDED["lists"]["image_registries"])
 
 
+def _of(name: str) -> list[str]:
+    found: list[str] = _PROVIDED["lists"][name]
+    return found
+
+
+def _threshold(name: str, tier: str) -> float:
+    found: float = _PROVIDED["thresholds"][name][tier]
+    return found
+
+
+def _apart(validator: str, author: str) -> bool:
+    person = _PRINCIPAL.fullmatch(validator) is not None and validator.startswith("person:")
+    return person and _PRINCIPAL.fullmatch(author) is not None and validator != author
+
+
 MEANINGS: Final[Mapping[str, Means]] = {
+    "data.dataset_registered": lambda _, s, __: s["catalog"]["known"],
+    "data.dataset_owned": lambda _, s, __: any(map(_PRINCIPAL.fullmatch, s["ownership"]["active_owners"])),
+    "data.dataset_version_pinned": lambda _, s, __: s["reference"]["pinned"],
+    "data.lawful_basis_recorded": lambda _, s, __: s["legal"]["basis"] in _of("lawful_bases"),
+    "data.consent_covers_purpose": lambda d, s, _: (
+        s["consent"]["status"] == "not-required"
+        or (
+            s["consent"]["status"] == "given"
+            and s["consent"]["withdrawn"] == 0
+            and d["purpose"] in s["consent"]["purposes"]
+        )
+    ),
+    "data.licence_permits_training": lambda _, s, __: s["licence"]["licence"] in _of("licences_training"),
+    "training.preflight_valid": lambda _, f, __: all(f["preflight"][name] for name in ("allowed", "own", "current")),
+    "training.recipe_recorded": lambda _, f, __: all(f["plan"][name] for name in ("clean", "locked", "seeded")),
+    "training.risk_factors_known": lambda _, f, __: all(
+        f["risk"][factor] in values for factor, values in _PROVIDED["tiers"]["factors"].items()
+    ),
+    "training.trainer_authorised": lambda d, f, _: (
+        d["purpose"] in f["trainer"]["purposes"] and f["data_use"]["data_class"] in f["trainer"]["data_classes"]
+    ),
+    "registration.card_complete": lambda _, m, __: m["card"]["missing"] == m["card"]["mismatched"] == [],
+    "registration.files_hashed": lambda _, m, __: m["artifact"]["files"] >= 1,
+    "registration.lineage_complete": lambda _, m, __: (
+        m["lineage"]["inputs"] >= 1 and m["lineage"]["unresolved"] == m["lineage"]["undeclared"] == []
+    ),
+    "registration.performance_sufficient": lambda _, m, tier: (
+        m["evaluation"]["metric"] in _of("evaluation_metrics")
+        and m["evaluation"]["value"] >= _threshold("evaluation_value", tier)
+        and m["evaluation"]["samples"] >= _threshold("evaluation_samples", tier)
+    ),
+    "registration.preflight_allowed": lambda _, f, __: f["preflight"]["allowed"],
+    "registration.purpose_permitted": lambda _, m, __: m["purpose"]["declared"] in _of("purposes_permitted"),
+    "registration.serialisation_safe": lambda _, m, __: m["artifact"]["unsafe_files"] == [],
+    "registration.signature_present": lambda _, m, __: m["signature"]["inputs"] and m["signature"]["outputs"],
+    "registration.validator_independent": lambda _, m, __: _apart(
+        m["validation"]["validator"], m["authorship"]["author"]
+    ),
     "deployment.model_registered": lambda _, m, __: (
         m["registration"]["registered"] and m["registration"]["matches"] == 1
     ),
@@ -72,6 +125,12 @@ MEANINGS: Final[Mapping[str, Means]] = {
         f["waivers"]["active"] <= _PROVIDED["thresholds"]["waivers_active"][tier]
         and f["waivers"]["oldest_days"] <= _PROVIDED["thresholds"]["waivers_oldest_days"][tier]
     ),
+}
+
+_NOT_PERSONAL: Final[Means] = lambda _, s, __: not s["sensitivity"]["personal"]  # noqa: E731
+EXEMPTIONS: Final[Mapping[str, Means]] = {
+    "data.consent_covers_purpose": _NOT_PERSONAL,
+    "data.lawful_basis_recorded": _NOT_PERSONAL,
 }
 
 # --- Evidence --------------------------------------------------------------------------------------------------------
@@ -188,14 +247,20 @@ def _tier(document: Mapping[str, Any], now: datetime) -> str:
     """Return the tier of the riskiest model; the worst where any of it is not proven."""
     factors = _PROVIDED["tiers"]["factors"]
     need = {"at": "risk", "fields": dict.fromkeys(factors, "string")}
+    if document["subject"]["kind"] == "run":
+        return _band([document["facts"]], lambda _: document["subject"]["digest"], need, now)
     models = document["facts"].get("models")
     if not _complete(models, document["subject"]["parts"].get("models")):
         return "critical"
+    return _band(models, key, need, now)
+
+
+def _band(holders: list[Any], about: Callable[[Any], Any], need: Mapping[str, Any], now: datetime) -> str:
     points = 0
-    for model in models:
-        if not _proven(need, model, key(model), now):
+    for holder in holders:
+        if not _proven(need, holder, about(holder), now):
             return "critical"
-        scored = [values.get(model["risk"][factor]) for factor, values in factors.items()]
+        scored = [values.get(holder["risk"][factor]) for factor, values in _PROVIDED["tiers"]["factors"].items()]
         if None in scored:
             return "critical"
         points = max(points, sum(scored))
@@ -237,14 +302,26 @@ def _met(code: str, document: Mapping[str, Any], tier: str, now: datetime) -> bo
         places = items
     else:
         places = [facts]
-    for need in rule["evidence"]:
+    return all(_stands(code, document, place, name, tier, now) for place in places)
+
+
+def _stands(code: str, document: Mapping[str, Any], place: Any, name: str, tier: str, now: datetime) -> bool:
+    """Tell whether one place is proven to be right, or exempt: what is `unless_exempt` is asked of the others alone."""
+
+    def proven(need: Mapping[str, Any]) -> bool:
         if "request" in need:
-            if not _is(document.get(need["request"]), need["type"]):
-                return False
-        elif not all(_proven(need, holder, about, now) for holder, about in _holders(need, places, name, document)):
-            return False
-    meaning = MEANINGS.get(code)
-    return meaning is None or all(meaning(document, place, tier) for place in places)
+            return _is(document.get(need["request"]), need["type"])
+        return all(_proven(need, holder, about, now) for holder, about in _holders(need, [place], name, document))
+
+    needs = RULES[code]["evidence"]
+    if not all(proven(need) for need in needs if not need.get("unless_exempt", False)):
+        return False
+    exempt, meaning = EXEMPTIONS.get(code), MEANINGS.get(code)
+    if exempt is not None and exempt(document, place, tier):
+        return True
+    if not all(proven(need) for need in needs if need.get("unless_exempt", False)):
+        return False
+    return meaning is None or meaning(document, place, tier)
 
 
 def _holders(
