@@ -67,7 +67,7 @@ class World:
         catalog.client(self.proctor, self.keys["catalog"]).emit(catalog.event(datetime.now(UTC), **facets))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(opa_binary: Path) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="prc-", dir="/tmp") as name:
         folder = Path(name)
@@ -112,7 +112,7 @@ class Data:
     labels: Any
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def data() -> Data:
     generator = np.random.default_rng(7)
     labels = generator.integers(0, 2, 800)

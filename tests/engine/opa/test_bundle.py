@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from proctor.errors import PolicyError
 from proctor.opa import bundle
@@ -30,6 +31,10 @@ def source(tmp_path: Path) -> Path:
     for folder in (copied / "governance" / "rules").glob("*/*"):
         if folder.name != KEPT:
             shutil.rmtree(folder)
+    provided = copied / "governance" / "config" / "provided.yaml"
+    document = yaml.safe_load(provided.read_text(encoding="utf-8"))
+    document["actions"] = [one for one in document["actions"] if one.get("rule") in {None, f"deployment.{KEPT}"}]
+    provided.write_text(yaml.safe_dump(document), encoding="utf-8")
     return copied
 
 
