@@ -90,6 +90,8 @@ class Components:
     metrics: Metrics
     admin_key: str | None = None
     """Text of the key made at the very first start; shown once, then forgotten."""
+    died: list[str] = dataclasses.field(default_factory=list)
+    """Names of the background tasks that ended with an error: what they do is not done any more."""
     stack: AsyncExitStack = dataclasses.field(default_factory=AsyncExitStack)
     """What has to be stopped, in reverse order of starting."""
 
@@ -134,6 +136,7 @@ class Components:
             self.clock.check()
         except EngineError as error:
             found.append(f"clock: {error}")
+        found.extend(f"task: {name} died; the log has the details, and a restart is needed" for name in self.died)
         if self.permissions.digest is None:
             found.append("authorisation: OPA has not been asked yet")
         elif self.permissions.digest != self.policy.bundle.digest:
