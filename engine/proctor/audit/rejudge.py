@@ -56,8 +56,8 @@ class Rejudge:
         self._lately = {urn: at for urn, at in self._lately.items() if now - at < _IN_FLIGHT} | dict.fromkeys(urns, now)
         self._owe(one.key for one in self._standing.resting_on(urns))
 
-    def people_changed(self) -> None:
-        """Note that somebody has left or become known: who answers for a dataset is asked of the people's register."""
+    def everything_changed(self) -> None:
+        """Note that what stands can have another answer now: another policy is in force, or people came and went."""
         self._owe(one.key for one in self._standing.all())
 
     def remembered(self, standing: StandingDecision) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -41,12 +41,16 @@ class Policy:
         self.bundle = bundle
         self.ending = False
         """True: the server stops, and nobody is to begin to wait."""
+        self.on_adopt: Callable[[], None] | None = None
+        """Called when another policy is in force."""
         self._changed = asyncio.Event()
 
     def adopt(self, bundle: BuiltBundle) -> None:
         """Put another policy in force and wake everybody who waits."""
         self.bundle = bundle
         self._wake()
+        if self.on_adopt is not None:
+            self.on_adopt()
 
     def end(self) -> None:
         """Wake everybody who waits, because the server stops: a sidecar's long poll would hold it up."""

@@ -292,12 +292,12 @@ async def test_a_violation_that_was_not_recorded_is_opened_later(
         await settled(violations, 1)
 
 
-async def test_people_who_come_and_go_are_a_change_of_everything(at: Stores, fast: None) -> None:
+async def test_what_concerns_everything_wakes_everything(at: Stores, fast: None) -> None:
     decider, standing, violations, judge = await world(at)
     await standing.remember(request(), ASKING, decision())
     await standing.remember(request("other"), ASKING, decision())
     async with running(judge):
         await decider.reached(2)
         decider.outcome = Outcome.DENY
-        judge.people_changed()
+        judge.everything_changed()
         await settled(violations, 2)
