@@ -35,7 +35,7 @@ class MlflowServer:
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self.log = folder / "mlflow.log"
-        self._environment = dict(environment)
+        self.settings = dict(environment)
         self._gated = gated
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -67,7 +67,7 @@ class MlflowServer:
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=kept | own | self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
+                command, env=kept | own | self.settings, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + START_LIMIT
