@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from proctor.cli import exits, outputs
 from proctor.cli.options import ListOutputOption
-from proctor.plugins import DOCTOR_GROUP, Examine, Examined
+
+if TYPE_CHECKING:
+    from proctor.plugins import Examine, Examined
 
 
 def doctor(
@@ -33,21 +35,22 @@ def doctor(
     raise typer.Exit(exits.ENGINE_ERROR if any(row["state"] == "broken" for row in rows) else exits.ALLOW)
 
 
-def _own(*, quick: bool) -> Iterator[Examined]:
+def _own(*, quick: bool) -> "Iterator[Examined]":
     from proctor.cli import checkup
     from proctor.settings import load
 
     return checkup.examine(load(), quick=quick)
 
 
-def _other(system: str, url: str | None) -> Iterator[Examined]:
+def _other(system: str, url: str | None) -> "Iterator[Examined]":
     from importlib.metadata import entry_points
 
     from proctor.errors import UsageError
+    from proctor.plugins import DOCTOR_GROUP
 
     known = {point.name: point for point in entry_points(group=DOCTOR_GROUP)}
     if system not in known:
         found = f"{system[:60]!r} is none of {', '.join(sorted(known)) or 'those that are installed'}"
         raise UsageError("looking for the system to check", found, "Leave it out to check Proctor itself")
-    examine: Examine = known[system].load()
+    examine: "Examine" = known[system].load()
     return examine(os.environ, url)
