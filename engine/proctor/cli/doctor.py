@@ -52,5 +52,5 @@ def _other(system: str, url: str | None) -> "Iterator[Examined]":
     if system not in known:
         found = f"{system[:60]!r} is none of {', '.join(sorted(known)) or 'those that are installed'}"
         raise UsageError("looking for the system to check", found, "Leave it out to check Proctor itself")
-    examine: "Examine" = known[system].load()
+    examine: Examine = known[system].load()
     return examine(os.environ, url)
