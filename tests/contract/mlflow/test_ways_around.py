@@ -139,6 +139,28 @@ def test_a_version_has_the_author_of_its_files_and_not_of_the_run_that_it_names(
     assert found["author"] == world.ids["mallory"]
 
 
+# --- Past MLflow ----------------------------------------------------------------------------------------------------
+
+
+def test_only_mlflows_own_key_may_speak_for_mlflow(world: World, trained: Trained) -> None:
+    """With a data scientist's key, anybody could name the validator and the measurement that they like."""
+    evidence = {
+        "name": NAME, "version": trained.version, "created_at": "2026-01-01T00:00:00Z", "signature_inputs": True,
+        "signature_outputs": True, "user": "alice",
+    }  # fmt: skip
+    file = {"path": "MLmodel", "sha256": "0" * 64, "size": 1, "unsafe": False}
+    bodies = {
+        "gate": {"action": "promote", "user": "victor", "target": "alias:champion", "version": evidence},
+        "manifest": {"version": evidence, "files": [file], "hashed_at": "2026-01-01T00:00:00Z"},
+        "pending": {"versions": []},
+    }
+    elsewhere = {"principal": world.gate, "roles": ["gate"], "points": ["ci"], "environments": ["*"]}
+    for key in (world.keys["alice"], None, world.proctor.made("/v1/keys", elsewhere)["key"]):
+        for path, body in bodies.items():
+            status, found = world.proctor.call("POST", f"/v1/adapters/mlflow/{path}", body, key=key)
+            assert (status, found["code"]) == (403, "forbidden"), (path, found)
+
+
 # --- Prompts that are models ----------------------------------------------------------------------------------------
 
 
