@@ -10,7 +10,7 @@ which receives `Services` and returns an `Adapter`. Proctor never imports an ada
 import each other.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 ENTRY_POINT_GROUP: Final = "proctor.adapters"
+DOCTOR_GROUP: Final = "proctor.doctor"
+"""Entry points of `proctor doctor NAME`: functions of the type `Examine`, for systems that run beside Proctor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one examination found. `state` is `ok`, `note` (works, but look at it) or `broken`."""
+
+    check: str
+    state: str
+    found: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,3 +345,5 @@ class Adapter:
 
 
 AdapterFactory = Callable[[Services], Adapter]
+Examine = Callable[[Mapping[str, str], str | None], Iterator[Examined]]
+"""Takes the environment of the foreign system's process, and its address where it runs. Changes nothing."""

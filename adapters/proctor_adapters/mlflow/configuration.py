@@ -52,6 +52,10 @@ class MlflowSettings(Section):
     """The first that matches holds. An alias that no target names is nobody's business."""
     registration_environment: Identifier = "dev"
     """Environment of a registration and of a run: nothing is used there yet."""
+    metrics: dict[Word, Annotated[list[Word], Field(min_length=1)]] = {
+        "*": ["accuracy", "accuracy_score", "f1_score", "r2_score", "roc_auc"]
+    }
+    """By purpose (`*` for all others), the metrics that count, the first that was measured before the others."""
     card_sections: list[Word] = ["intended use", "training data", "evaluation", "limitations"]
     """Headings that a model card has to have; upper and lower case are the same."""
     budget: Annotated[float, Field(gt=0, le=5)] = 1.2
@@ -70,6 +74,10 @@ class MlflowSettings(Section):
         """Return the environment that `target` (`alias:champion`) of a model stands for, or None."""
         found = (one for one in self.targets if one.name == target and fnmatch.fnmatchcase(model, one.model))
         return next((one.environment for one in found), None)
+
+    def metrics_for(self, purpose: str | None) -> list[str]:
+        """Return the names of the metrics that count for a purpose, in the order in which they are preferred."""
+        return self.metrics.get(purpose or "*") or self.metrics.get("*") or []
 
     def protected(self, target: str) -> bool:
         """Tell whether any model has an environment behind `target`."""

@@ -1,4 +1,8 @@
-"""The HTTP side of the gate: strict bodies in, small answers out. Every call needs the gate's key."""
+"""The HTTP side of the gate: strict bodies in, small answers out.
+
+What is said here counts as MLflow's own word: who a user is, who measured what, which files a version has. So every
+call needs a key with the role `gate` for the point `mlflow-registry`; a requester's key would let its holder say it.
+"""
 
 from typing import TypeVar
 
@@ -8,6 +12,8 @@ from starlette.responses import Response
 
 from proctor.errors import RefusedError
 from proctor.vocabulary.canonical import NotCanonical, decode
+from proctor.vocabulary.principal import Caller, Role
+from proctor.vocabulary.words import Point
 from proctor_adapters.mlflow.gate import Gate
 from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall
 
@@ -22,16 +28,19 @@ def router(gate: Gate) -> APIRouter:
 
     async def ask(request: Request) -> Response:
         """Answer one question of the plugin. 200 whatever the answer is."""
-        reply = await gate.ask(await _read(request, GateCall), request.state.caller)
+        caller = _gate(request)
+        reply = await gate.ask(await _read(request, GateCall), caller)
         return Response(reply.model_dump_json(), media_type="application/json")
 
     async def manifest(request: Request) -> Response:
         """Take the hashes of a version's files."""
-        found = await gate.manifest(await _read(request, ManifestCall), request.state.caller)
+        caller = _gate(request)
+        found = await gate.manifest(await _read(request, ManifestCall), caller)
         return Response(found.model_dump_json(), media_type="application/json")
 
     async def pending(request: Request) -> Response:
         """Say which versions are to be hashed."""
+        _gate(request)
         found = await gate.pending(await _read(request, PendingCall))
         return Response(found.model_dump_json(), media_type="application/json")
 
@@ -39,6 +48,20 @@ def router(gate: Gate) -> APIRouter:
     routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
     routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)
     return routes
+
+
+def _gate(request: Request) -> Caller:
+    """Return the caller, who is MLflow's gate. Raises `RefusedError` (403) for everybody else, admins included."""
+    caller: Caller = request.state.caller
+    points: frozenset[str] = frozenset(map(str, caller.points))
+    if Role.GATE not in caller.roles or not points & {"*", str(Point.MLFLOW_REGISTRY)}:
+        roles = ", ".join(sorted(map(str, caller.roles))) or "no role"
+        raise RefusedError(
+            "forbidden", 403, "speaking for MLflow", f"{caller.actor.id} has {roles}, and may ask at "
+            f"{', '.join(sorted(points)) or 'no point'}",
+            "Use a key of MLflow's own: proctor key create ID --role gate --point mlflow-registry --environment '*'",
+        )  # fmt: skip
+    return caller
 
 
 async def _read(request: Request, model: type[T]) -> T:

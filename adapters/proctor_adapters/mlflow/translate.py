@@ -102,7 +102,7 @@ def promoted(  # noqa: PLR0913 (each is one thing that the question rests on)
     model: dict[str, Any] = {"id": uri(version), "signature": _signature(version)}
     if digest is not None:
         model["digest"] = digest
-    measured = best(version.measurements, author, resolve)
+    measured = best(version.measurements, author, resolve, settings.metrics_for(purpose))
     if measured is not None:
         evaluator = resolve(measured.user)
         others = author.kind is not PrincipalKind.UNRESOLVED and evaluator.id != author.id
@@ -164,10 +164,20 @@ def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str]) -> Lineage:
     )  # fmt: skip
 
 
-def best(measurements: Sequence[Measurement], author: Actor, resolve: Resolve) -> Measurement | None:
-    """Return the newest measurement by somebody else than the author, else the newest of all, or None."""
-    by_others = [one for one in measurements if resolve(one.user).id != author.id and one.user is not None]
-    return max(by_others or measurements, key=lambda one: one.at, default=None)
+def best(
+    measurements: Sequence[Measurement], author: Actor, resolve: Resolve, metrics: Sequence[str]
+) -> Measurement | None:
+    """Return the measurement that speaks for the version, or None.
+
+    What nobody known has measured does not count. What somebody else than the author has measured goes before what the
+    author has; then the metric that is named first in `metrics`; then the newest.
+    """
+    known = {user: resolve(user) for user in {one.user for one in measurements}}
+    counting = [
+        one for one in measurements if one.metric in metrics and known[one.user].kind is not PrincipalKind.UNRESOLVED
+    ]
+    by_others = [one for one in counting if known[one.user].id != author.id]
+    return max(by_others or counting, key=lambda one: (-metrics.index(one.metric), one.at), default=None)
 
 
 def _signature(version: VersionEvidence) -> dict[str, Any]:

@@ -36,7 +36,7 @@ _JUDGED: Final = frozenset({Reason.NON_COMPLIANT, Reason.APPROVAL_REQUIRED})
 
 
 class Rejudge:
-    """Runs as long as the server does. `changed` and `remembered` may be called at any time, from the event loop."""
+    """Runs as long as the server does. `changed` and its sisters may be called at any time, from the event loop."""
 
     def __init__(self, decider: Decider, standing: StandingDecisions, violations: Violations) -> None:
         self._decider = decider
@@ -55,6 +55,10 @@ class Rejudge:
         now = asyncio.get_running_loop().time()
         self._lately = {urn: at for urn, at in self._lately.items() if now - at < _IN_FLIGHT} | dict.fromkeys(urns, now)
         self._owe(one.key for one in self._standing.resting_on(urns))
+
+    def everything_changed(self) -> None:
+        """Note that what stands can have another answer now: another policy is in force, or people came and went."""
+        self._owe(one.key for one in self._standing.all())
 
     def remembered(self, standing: StandingDecision) -> None:
         """Note that a decision holds from now on.

@@ -77,6 +77,8 @@ class Register:
         self._principals: dict[str, Principal] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._keys: dict[str, ApiKey] = {}
+        self.on_change: Callable[[str | None], None] | None = None
+        """Called when somebody became nobody (None), or a login of the named system somebody's, once it is on disk."""
 
     async def load(self) -> None:
         """Read the whole register into memory. Call it once, before anything else."""
@@ -215,6 +217,7 @@ class Register:
             self._principals[principal_id] = principal
             change = update(tables.principals).where(tables.principals.c.id == principal_id).values(active=False)
             await self._record_principal(principal, "deactivated", by, change)
+        self._tell(None)
         return principal
 
     async def link(self, principal_id: str, system: str, name: str, by: str) -> None:
@@ -239,6 +242,7 @@ class Register:
             change = insert(tables.aliases).values(system=system, name=name, principal_id=principal_id)
             await self._record_principal(principal, "linked", by, change, system=system, login=login)
             self._aliases[system, name] = principal_id
+        self._tell(system)
 
     async def create_key(  # noqa: PLR0913 (each is one column of the key)
         self,
@@ -309,6 +313,10 @@ class Register:
         return text
 
     # --- Inside ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, system: str | None) -> None:
+        if self.on_change is not None:
+            self.on_change(system)
 
     def _existing(self, principal_id: str) -> Principal:
         principal = self.principal(principal_id)

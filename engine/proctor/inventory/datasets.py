@@ -14,7 +14,7 @@ from sqlalchemy import Executable, delete, insert, select
 
 from proctor.errors import RefusedError
 from proctor.inventory.aliases import MAX_NAMES, Link, Names
-from proctor.inventory.merging import CATALOG, SENSITIVITY, KnownFact, replaces, together
+from proctor.inventory.merging import CATALOG, SENSITIVITY, KnownFact, Weight, together, weigh
 from proctor.inventory.models import Appends
 from proctor.ledger.records import Entry
 from proctor.plugins import DatasetAliases, DatasetFact, LineageEdge
@@ -134,34 +134,47 @@ class Datasets:
     # --- Changing ----------------------------------------------------------------------------------------------------
 
     async def record(self, facts: Sequence[DatasetFact]) -> None:
-        """Return once the facts are on disk. An older word never replaces a newer one; the same again is no change.
+        """Return once the facts are on disk. An older word never replaces a newer one; the same again is as of now.
 
         Raises `RefusedError` (422) for a group or values that the vocabulary does not have; then nothing is recorded.
         Raises `LedgerError` when something was not recorded: what was, is; the rest counts when it is said again.
         """
         checked = [(Dataset(fact.namespace, fact.name), fact.group, _values(fact), fact) for fact in facts]
-        changed: set[str] = set()
+        told: set[str] = set()
 
         async def write(dataset: Dataset, group: str, known: KnownFact) -> None:
             entry = Entry(kind="dataset", id=dataset.urn, record=self._record_of(dataset.urn, group, known))
             await self._ledger.append(entry, also=_replacement(dataset, group, known))
             self._keep(dataset, group, known)
-            changed.update(self._names.of(dataset.urn))
+            told.update(self._names.of(dataset.urn))
 
         try:
             async with self._writing:
-                pending: dict[tuple[str, str], tuple[Dataset, str, KnownFact]] = {}
+                heard: dict[tuple[str, str], tuple[Dataset, str, KnownFact]] = {}
+                changed: set[tuple[str, str]] = set()
                 for dataset, group, values, fact in checked:
                     key = (dataset.urn, group)
                     known = KnownFact(values, fact.observed_at, fact.source, fact.tier)
-                    before = pending[key][2] if key in pending else self._facts.get(dataset.urn, {}).get(group)
-                    if replaces(known, before, group):
-                        pending[key] = (dataset, group, known)
-                self._bounded({urn for urn, _ in pending})
+                    before = heard[key][2] if key in heard else self._facts.get(dataset.urn, {}).get(group)
+                    weight = weigh(known, before, group)
+                    if weight is not Weight.NOTHING:
+                        heard[key] = (dataset, group, known)
+                    if weight is Weight.CHANGES:
+                        changed.add(key)
+                self._bounded({urn for urn, _ in heard})
+                await self._confirm([one for key, one in heard.items() if key not in changed])
                 # At once, so that the ledger takes them as one group.
-                await all_of(write(*change) for change in pending.values())
+                await all_of(write(*heard[key]) for key in changed)
         finally:
-            self._tell(changed)
+            self._tell(told)
+
+    async def _confirm(self, confirmed: Sequence[tuple[Dataset, str, KnownFact]]) -> None:
+        """Note that words still hold. Nothing changes for anybody who was told of them, so the ledger gets nothing."""
+        statements = [statement for one in confirmed for statement in _replacement(*one)]
+        if statements:
+            await self._database.awrite(*statements)
+            for one in confirmed:
+                self._keep(*one)
 
     def _record_of(self, urn: str, group: str, known: KnownFact) -> dict[str, Any]:
         # Values can name people, so the ledger holds their digest and the database the text.

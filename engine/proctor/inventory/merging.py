@@ -8,6 +8,7 @@ names know together*: it is personal if it is personal under any of its names; o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final
 
 from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
@@ -26,21 +27,43 @@ class KnownFact:
     tier: EvidenceTier
 
 
-def replaces(new: KnownFact, old: KnownFact | None, group: str) -> bool:
-    """Tell whether `new` counts from now on, instead of `old`; the same again does not."""
+class Weight(Enum):
+    """What a word does to what was known."""
+
+    NOTHING = "nothing"
+    CONFIRMS = "confirms"
+    """The same again, as of now; or that there is nothing, where nothing was known: so that no older word counts."""
+    CHANGES = "changes"
+
+
+def weigh(new: KnownFact, old: KnownFact | None, group: str) -> Weight:
+    """Tell what `new` does to `old`. The order in which words of one source come does not matter."""
     if old is None:
-        return new.values is not None
+        return Weight.CONFIRMS if new.values is None else Weight.CHANGES
+    same = new.values == old.values and (new.tier == old.tier or new.values is None)
     if new.source == old.source:
-        fresh = new.observed_at >= old.observed_at
-        return fresh and (new.values, new.tier) != (old.values, old.tier)
+        if new.observed_at < old.observed_at:
+            return Weight.NOTHING
+        return Weight.CONFIRMS if same else Weight.CHANGES
+    return _weigh_another(new, old, group, same=same)
+
+
+def _weigh_another(new: KnownFact, old: KnownFact, group: str, *, same: bool) -> Weight:
+    """Weigh a word against that of another source."""
+    older = new.observed_at < old.observed_at
     if old.values is None:
-        return new.values is not None and new.observed_at >= old.observed_at
-    if new.values is None and group != CATALOG:
+        # That one source has nothing to say takes nothing from another; but who saw a dataset go saw it go.
+        counts = new.values is not None and not (group == CATALOG and older)
+    elif new.values is None and group != CATALOG:
         # Only whoever said something can take it back. Whoever may say that a dataset is there may say that it is gone.
-        return False
-    if new.tier.rank != old.tier.rank:
-        return new.tier.rank > old.tier.rank
-    return new.observed_at >= old.observed_at and (new.values, new.tier) != (old.values, old.tier)
+        counts = False
+    elif new.tier.rank != old.tier.rank:
+        counts = new.tier.rank > old.tier.rank
+    else:
+        counts = not older
+    if not counts:
+        return Weight.NOTHING
+    return Weight.CONFIRMS if same else Weight.CHANGES
 
 
 def together(own: Mapping[str, KnownFact], others: Sequence[Mapping[str, KnownFact]]) -> dict[str, KnownFact]:

@@ -100,9 +100,13 @@ class AccessTable:
     def add_fixed(self, paths: Sequence[str]) -> None:
         """Let calls through to these whole paths, which a producer fixes; each needs the credential of an adapter call.
 
-        Raises `ValueError` for a path that the table has, or that another adapter has taken.
+        Raises `ValueError` for a path that the table has, that another adapter has taken, or that is not a whole one.
         """
-        taken = {path for path in paths if path in self._static or path in self._fixed or path.startswith("/v1/")}
+        taken = {
+            path
+            for path in paths
+            if path in self._static or path in self._fixed or path.startswith("/v1/") or "{" in path
+        }
         if taken:
             raise ValueError(f"{', '.join(sorted(taken))} belongs to somebody else")
         self._fixed |= frozenset(paths)

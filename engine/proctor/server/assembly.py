@@ -19,6 +19,7 @@ from proctor.decide.pipeline import Decisions
 from proctor.decide.recording import LedgerRecorder
 from proctor.errors import EngineError, ProctorError, SettingsError
 from proctor.evidence.gather import Providers
+from proctor.inventory.catalog import SYSTEM as OWNERS
 from proctor.ledger.bundles import BundleStore
 from proctor.ledger.cases import CaseStore
 from proctor.ledger.clock import Clock
@@ -160,15 +161,18 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     if sinks:
         deliverer = delivery.Delivery(outbox=outbox, sinks=sinks, now=clock.now, observe=metrics.delivered)
         stack.push_async_callback(deliverer.close)
-        _background(deliverer.run(), "delivery", stack)
-    _background(_keep_house(cases, outbox, registers.inbox, clock), "housekeeping", stack)
+        _background(deliverer.run(), "delivery", components, stack)
+    _background(_keep_house(cases, outbox, registers.inbox, clock), "housekeeping", components, stack)
     rejudge = Rejudge(decisions, registers.standing, registers.violations)
     registers.datasets.on_change = rejudge.changed
     registers.standing.on_remember = rejudge.remembered
-    _background(rejudge.run(), "rejudge", stack)
+    # Whether an owner is active is asked of the register of people, not of the catalog.
+    registers.register.on_change = lambda system: rejudge.everything_changed() if system in {None, OWNERS} else None
+    policy.on_adopt = rejudge.everything_changed
+    _background(rejudge.run(), "rejudge", components, stack)
     for adapter in adapters:
         if adapter.background is not None:
-            _background(adapter.background(), f"adapter {adapter.name}", stack)
+            _background(adapter.background(), f"adapter {adapter.name}", components, stack)
     components.admin_key = await registers.register.bootstrap()
     return components
 
@@ -276,7 +280,7 @@ async def _learn_permissions(components: Components, stack: AsyncExitStack) -> N
         await permissions.learn(policy.bundle.digest)
     except EngineError as error:
         log.warning("server.permissions_not_learnt", error=str(error))
-    _background(learn(), "permissions", stack)
+    _background(learn(), "permissions", components, stack)
 
 
 async def _keep_house(cases: CaseStore, outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
@@ -291,13 +295,16 @@ async def _keep_house(cases: CaseStore, outbox: Outbox, inbox: Inbox, clock: Clo
         await asyncio.sleep(HOUSEKEEPING)
 
 
-def _background(work: Coroutine[object, object, None], name: str, stack: AsyncExitStack) -> None:
-    """Run `work` until the stack is closed. What kills it is logged at once, not at the end."""
+def _background(
+    work: Coroutine[object, object, None], name: str, components: Components, stack: AsyncExitStack
+) -> None:
+    """Run `work` until the stack is closed. What kills it is logged at once, and keeps the server from being ready."""
     task = asyncio.create_task(work, name=name)
 
     def ended(done: asyncio.Task[None]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             log.error("server.task_died", task=name, error=repr(error))
+            components.died.append(name)
 
     async def stop() -> None:
         task.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -41,12 +41,16 @@ class Policy:
         self.bundle = bundle
         self.ending = False
         """True: the server stops, and nobody is to begin to wait."""
+        self.on_adopt: Callable[[], None] | None = None
+        """Called when another policy is in force."""
         self._changed = asyncio.Event()
 
     def adopt(self, bundle: BuiltBundle) -> None:
         """Put another policy in force and wake everybody who waits."""
         self.bundle = bundle
         self._wake()
+        if self.on_adopt is not None:
+            self.on_adopt()
 
     def end(self) -> None:
         """Wake everybody who waits, because the server stops: a sidecar's long poll would hold it up."""
@@ -90,6 +94,8 @@ class Components:
     metrics: Metrics
     admin_key: str | None = None
     """Text of the key made at the very first start; shown once, then forgotten."""
+    died: list[str] = dataclasses.field(default_factory=list)
+    """Names of the background tasks that ended with an error: what they do is not done any more."""
     stack: AsyncExitStack = dataclasses.field(default_factory=AsyncExitStack)
     """What has to be stopped, in reverse order of starting."""
 
@@ -134,6 +140,7 @@ class Components:
             self.clock.check()
         except EngineError as error:
             found.append(f"clock: {error}")
+        found.extend(f"task: {name} died; the log has the details, and a restart is needed" for name in self.died)
         if self.permissions.digest is None:
             found.append("authorisation: OPA has not been asked yet")
         elif self.permissions.digest != self.policy.bundle.digest:

@@ -192,28 +192,36 @@ def test_05_an_owner_who_comes_back_resolves_it(world: World) -> None:
     catalog.eventually(lambda: "proctor.violation.resolved.v1" in world.told())
 
 
-def test_06_what_changed_while_nobody_listened_is_found_at_the_start(world: World) -> None:
-    """That a person is nobody any more is no catalog's event."""
-    status, _ = world.server.call("DELETE", f"/v1/principals/{world.ids['olga']}")
-    assert status == 200
-    assert world.violations() == []
-    world.server.kill()
-    world.server.start()
+def test_06_a_dead_opa_hides_no_violation_for_long(world: World) -> None:
+    """Between the event and the answer, OPA is gone: what was not answered is asked again."""
+    for engine in world.server.engines():
+        os.kill(engine, 9)
+    world.emit("team:risk")
+    catalog.eventually(world.violations, 30)
+
+
+def test_07_an_owner_whom_proctor_gets_to_know_resolves_it_and_one_who_leaves_opens_it(world: World) -> None:
+    """That a person is somebody, or nobody any more, is no catalog's event."""
+    otto = world.server.made("/v1/principals", {"kind": "person", "name": "otto"})["id"]
+    world.server.made(f"/v1/principals/{otto}/aliases", {"system": "catalog", "name": "team:risk"})
+    catalog.eventually(lambda: not world.violations())
+    assert world.server.call("DELETE", f"/v1/principals/{otto}")[0] == 200
     (found,) = catalog.eventually(world.violations)
     assert [one["rule"] for one in found["detail"]["findings"]] == ["data.dataset_owned"]
 
 
-def test_07_a_dead_opa_hides_no_violation_for_long(world: World) -> None:
-    """Between the event and the answer, OPA is gone: what was not answered is asked again."""
-    other = world.server.made("/v1/principals", {"kind": "person", "name": "otto"})["id"]
-    world.server.made(f"/v1/principals/{other}/aliases", {"system": "catalog", "name": "team:risk"})
-    for engine in world.server.engines():
-        os.kill(engine, 9)
-    world.emit("team:risk")
-    catalog.eventually(lambda: not world.violations(), 30)
+def test_08_a_stricter_policy_finds_what_stands_at_the_start(world: World) -> None:
+    world.emit("team:payments")
+    catalog.eventually(lambda: not world.violations())
+    world.server.stop()
+    stricter = {"thresholds": {"evaluation_samples": {"low": 100, "medium": 2001, "high": 3000, "critical": 4000}}}
+    world.server.configure(catalog.CONFIGURATION | {"policy": catalog.CONFIGURATION["policy"] | stricter})
+    world.server.start()
+    (found,) = catalog.eventually(world.violations)
+    assert [one["rule"] for one in found["detail"]["findings"]] == ["registration.performance_sufficient"]
 
 
-def test_08_a_preflight_ends_with_its_time(opa_binary: Path) -> None:
+def test_09_a_preflight_ends_with_its_time(opa_binary: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="prc-", dir="/tmp") as folder:
         server = ProctorServer(Path(folder), opa_binary, catalog.CONFIGURATION | {"preflight_hours": 3 / 3600})
         with running(server):

@@ -25,6 +25,8 @@ class World:
     proctor: ProctorServer
     mlflow: MlflowServer
     repository: Path
+    gate: str
+    """Principal of MLflow's own key."""
     keys: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ def world(opa_binary: Path) -> Iterator[World]:
                 git = ["git", "-c", "user.email=a@example.com", "-c", "user.name=a", "-C", str(repository)]
                 subprocess.run([*git, "init", "-q"], check=True)
                 subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
-                found = World(proctor, mlflow, repository)
+                found = World(proctor, mlflow, repository, gate)
                 for person in ("alice", "victor", "mallory"):
                     found.person(person, purposes=["*"], data_classes=["*"])
                 _catalog(found)

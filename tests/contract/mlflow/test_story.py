@@ -2,8 +2,7 @@
 
 import json
 import re
-import subprocess
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.models import infer_signature
 from sklearn.linear_model import LogisticRegression
 
 import proctor
@@ -56,16 +56,29 @@ def champion(world: World, user: str = "alice") -> None:
         MlflowClient().set_registered_model_alias(MODEL, "champion", made["version"].version)
 
 
+def log_model(model: Any, data: Data) -> Any:
+    """Log a model with all that a rule asks for; stated requirements spare MLflow a process that finds them out."""
+    signature = infer_signature(data.features[:2], model.predict(data.features[:2]))
+    return mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=["scikit-learn"])
+
+
 def evaluate(world: World, data: Data, user: str, rows: int, verdict: str = "fit") -> None:
+    evaluate_into(world, data, user, SimpleNamespace(**made), "fraud", verdict, rows)
+
+
+def evaluate_into(
+    world: World, data: Data, user: str, trained: Any, experiment: str, verdict: str, rows: int = 390
+) -> None:
+    """Measure `trained.model`, logged as `trained.info`, as `user`, with a verdict on it."""
     frame = pd.DataFrame(data.features[-rows:], columns=list("abcd"))
     frame["label"] = data.labels[-rows:]
     with world.as_user(user):
-        mlflow.set_experiment("fraud")
+        mlflow.set_experiment(experiment)
         with proctor.training(**world.plan(), context="evaluation", tags={"validation.verdict": verdict}):
             dataset = mlflow.data.from_pandas(frame, name="holdout", targets="label")
             mlflow.log_input(dataset, context="evaluation")
-            score = float(made["model"].score(data.features[-rows:], data.labels[-rows:]))
-            mlflow.log_metric("accuracy_score", score, model_id=made["info"].model_id, dataset=dataset)
+            score = float(trained.model.score(data.features[-rows:], data.labels[-rows:]))
+            mlflow.log_metric("accuracy_score", score, model_id=trained.info.model_id, dataset=dataset)
 
 
 def test_01_a_run_without_a_preflight_is_refused_by_mlflow_itself(world: World) -> None:
@@ -95,7 +108,7 @@ def test_03_the_catalog_has_said_so_and_a_real_model_is_trained(world: World, da
         catalog.eventually(lambda: proctor.preflight(**world.plan()).allowed)
         with proctor.training(**world.plan()) as run:
             made["model"] = LogisticRegression().fit(data.features[:400], data.labels[:400])
-            made["info"] = mlflow.sklearn.log_model(made["model"], name="model", input_example=data.features[:2])
+            made["info"] = log_model(made["model"], data)
             with mlflow.start_run(nested=True) as child:  # a sweep's child asks for nothing of its own
                 pass
         made["run"] = run.info.run_id
@@ -270,37 +283,3 @@ def test_13_files_that_change_behind_the_gate_are_found(world: World) -> None:
     assert found["detail"]["registered"] == made["digest"]
     file.write_bytes(original)
     catalog.eventually(lambda: "artifact_changed" not in world.violations())
-
-
-def test_14_no_state_of_proctor_makes_mlflow_wait_or_answer_500(world: World) -> None:
-    body = {"name": MODEL, "alias": "champion", "version": made["version"].version}
-
-    def attempt() -> tuple[int, float, str]:
-        started = time.monotonic()
-        response = world.mlflow.rest("POST", "/api/2.0/mlflow/registered-models/alias", body, "alice")
-        return response.status_code, time.monotonic() - started, response.text
-
-    import signal  # noqa: PLC0415 (this test alone breaks things)
-
-    assert attempt()[0] == 200
-    world.proctor.signal(signal.SIGSTOP)
-    try:
-        status, took, text = attempt()
-        assert (status, "nobody could be asked" in text) == (403, True), text
-        assert took < 3.5
-        status, took, _ = attempt()
-        assert (status, took < 1.5) == (403, True), "after one failure the next costs no budget"
-    finally:
-        world.proctor.signal(signal.SIGCONT)
-    catalog.eventually(lambda: attempt()[0] == 200, 20)
-    for engine in world.proctor.engines():
-        subprocess.run(["kill", "-9", str(engine)], check=True)  # noqa: S607 (the system's own)
-    status, took, text = attempt()
-    assert status in {200, 403}, text
-    assert took < 3.5
-    catalog.eventually(lambda: attempt()[0] == 200, 20)
-    world.proctor.kill()
-    status, took, text = attempt()
-    assert (status, took < 3.5) == (403, True), text
-    world.proctor.start()
-    catalog.eventually(lambda: attempt()[0] == 200, 20)

@@ -290,3 +290,14 @@ async def test_a_violation_that_was_not_recorded_is_opened_later(
         await refused.wait()
         monkeypatch.setattr(at.ledger, "append", append)
         await settled(violations, 1)
+
+
+async def test_what_concerns_everything_wakes_everything(at: Stores, fast: None) -> None:
+    decider, standing, violations, judge = await world(at)
+    await standing.remember(request(), ASKING, decision())
+    await standing.remember(request("other"), ASKING, decision())
+    async with running(judge):
+        await decider.reached(2)
+        decider.outcome = Outcome.DENY
+        judge.everything_changed()
+        await settled(violations, 2)

@@ -369,3 +369,19 @@ async def test_a_grant_that_was_not_recorded_is_none(register: Register, at: Sto
     with pytest.raises(LedgerError):
         await register.grant(ada.id, purposes=["*"], data_classes=["*"], by=BY)
     assert register.principal(ada.id) == ada
+
+
+async def test_who_became_somebody_or_nobody_is_told_once_that_is_on_disk(register: Register, at: Stores) -> None:
+    told: list[str | None] = []
+    register.on_change = told.append
+    ada = await _person(register)
+    await register.link(ada.id, "catalog", "team:payments", BY)
+    await register.link(ada.id, "catalog", "team:payments", BY)
+    await register.deactivate(ada.id, BY)
+    assert told == ["catalog", None]
+    bob = await _person(register)
+    await at.ledger.close()
+    for change in (register.link(bob.id, "catalog", "team:risk", BY), register.deactivate(bob.id, BY)):
+        with pytest.raises(LedgerError):
+            await change
+    assert told == ["catalog", None]

@@ -232,6 +232,29 @@ async def test_that_a_dataset_is_gone_may_be_said_by_whoever_may_say_that_it_is_
     assert (await groups(at, register, PAYMENTS.urn))[0, "catalog"].values["known"] is False
 
 
+async def test_what_is_said_again_is_as_of_now_and_no_news(at: Stores) -> None:
+    register = load(at)
+    await register.record([fact("licence", {"licence": "MIT"}, 1)])
+    size, told = at.ledger.head().size, list[frozenset[str]]()
+    register.on_change = told.append
+    await register.record([fact("licence", {"licence": "MIT"}, 9)])
+    for found in (register, load(at)):
+        assert found.facts(PAYMENTS.urn)["licence"].observed_at == START + timedelta(minutes=9)
+    assert (at.ledger.head().size, told) == (size, [])
+    await register.record([fact("licence", {"licence": "GPL"}, 5)])
+    assert licence(register) == {"licence": "MIT"}, "it came late, and was overtaken"
+
+
+async def test_a_word_that_was_taken_back_before_it_arrived_does_not_count(at: Stores) -> None:
+    register = load(at)
+    await register.record([fact("licence", None, 5), fact("catalog", None, 5)])
+    for again in (register, load(at)):
+        await again.record([fact("licence", {"licence": "MIT"}, 3), fact("catalog", KNOWN, 3, **OTHER)])
+        assert again.facts(PAYMENTS.urn) == {}
+    await register.record([fact("licence", {"licence": "MIT"}, 1, **OTHER)])
+    assert licence(register) == {"licence": "MIT"}, "another source has taken nothing back"
+
+
 async def test_of_two_words_in_one_batch_the_newer_counts_in_either_order(at: Stores) -> None:
     for order in (1, -1):
         register = load(at)

@@ -221,6 +221,43 @@ async def test_adapters_are_closed_but_for_what_they_list(state_dir: Path) -> No
         assert (await api.call("GET", f"{mount}/open")).status_code == 405
 
 
+async def test_paths_that_a_producer_fixes_need_a_credential_and_a_permission(state_dir: Path) -> None:
+    fixed = APIRouter()
+
+    async def echo(request: Request) -> Response:
+        return PlainTextResponse(request.state.caller.actor.id)
+
+    fixed.add_api_route("/api/v1/lineage", echo, methods=["POST", "GET"])
+    asked: list[Any] = []
+
+    def allows(question: dict[str, Any]) -> bool:
+        asked.append(question)
+        return "gate" in str(question)
+
+    async with harness(state_dir, allows=allows, adapters=(Adapter(name="toy", fixed=fixed),)) as api:
+        await api.person("gate", Role.GATE, kind=PrincipalKind.SERVICE)
+        await api.person("auditor", Role.AUDITOR)
+        path = "/api/v1/lineage"
+        assert (await api.call("POST", path)).status_code == 401
+        wrong = {"Authorization": "Bearer prk_abcdefgh_" + "s" * 43}
+        assert (await api.call("POST", path, headers=wrong)).status_code == 401
+        assert (await api.call("POST", path, "auditor")).status_code == 403
+        assert (await api.call("POST", path, "gate")).text == api.people["gate"].id
+        assert (await api.call("GET", path, "gate")).status_code == 405, "whatever the router would answer"
+        for other in ("/api/v1/lineage/", "/api/v1/lineages", "/api/v1", "/v1/adapters/toy/lineage"):
+            assert (await api.call("POST", other, "gate")).status_code == 404
+
+
+def test_a_path_that_somebody_has_is_nobody_elses() -> None:
+    table = access.AccessTable()
+    table.add_fixed(["/api/v1/lineage"])
+    for path in ("/api/v1/lineage", "/v1/decisions", "/v1/adapters/other/open", "/v1/new", "/api/{anything}"):
+        with pytest.raises(ValueError, match="belongs to"):
+            table.add_fixed([path])
+    assert table.find("POST", "/api/v1/lineage").route is access.ADAPTER_CALL
+    assert table.find("POST", "/api/x").route is None
+
+
 async def test_an_adapters_error_is_a_problem_without_a_traceback(
     state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

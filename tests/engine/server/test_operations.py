@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +8,7 @@ import httpx
 import pytest
 
 from proctor.errors import ClockError, OpaError
+from proctor.server.assembly import _background
 from proctor.server.operations import create_operations
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Role
@@ -53,6 +56,16 @@ async def _clock_jumped(api: Harness) -> None:
     api.hands.check = check  # type: ignore[method-assign]
 
 
+async def _task_died(api: Harness) -> None:
+    async def work() -> None:
+        raise RuntimeError("a defect")
+
+    async with AsyncExitStack() as stack:
+        _background(work(), "rejudge", api.parts, stack)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
 async def _not_asked(api: Harness) -> None:
     api.parts.permissions.digest = None
 
@@ -65,6 +78,7 @@ async def _not_asked(api: Harness) -> None:
         (_foreign_revision, "opa: revision r0"),
         (_ledger_closed, "ledger: "),
         (_clock_jumped, "clock: "),
+        (_task_died, "task: rejudge died"),
         (_not_asked, "authorisation: "),
     ],
 )
@@ -104,3 +118,10 @@ async def test_metrics_count_decisions_failures_and_authentication(api: Harness)
 async def test_nothing_of_the_api_is_on_this_listener(api: Harness) -> None:
     for path in ("/v1/policy", "/v1/keys", "/docs", "/"):
         assert (await _get(api, path)).status_code == 404
+
+
+async def test_a_task_that_is_stopped_did_not_die(api: Harness) -> None:
+    async with AsyncExitStack() as stack:
+        _background(asyncio.sleep(60), "rejudge", api.parts, stack)
+        await asyncio.sleep(0)
+    assert api.parts.died == []

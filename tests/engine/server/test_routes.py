@@ -296,3 +296,18 @@ async def test_a_policy_that_opa_does_not_take_changes_nothing(api: Harness) -> 
     with pytest.raises(OpaError):
         await api.parts.adopt(bundle(api.parts.settings.state_dir, "r2", "sha256:" + "e" * 64))
     assert (await api.call("GET", "/v1/policy", "ada")).json()["revision"] == "r1"
+
+
+async def test_what_stands_is_told_of_a_policy_once_it_is_in_force(api: Harness) -> None:
+    told: list[str] = []
+    policy = api.parts.policy
+    policy.on_adopt = lambda: told.append(policy.bundle.revision)
+    stricter = bundle(api.parts.settings.state_dir, "r2", "sha256:" + "e" * 64)
+    api.opa.down = OpaError("switching", "it is refused")
+    with pytest.raises(OpaError):
+        await api.parts.adopt(stricter)
+    assert told == []
+    api.opa.down = None
+    await api.parts.adopt(stricter)
+    policy.end()
+    assert told == ["r2"]

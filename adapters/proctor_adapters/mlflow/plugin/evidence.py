@@ -63,7 +63,8 @@ def is_prompt(source: str) -> bool:
 
 def is_prompt_model(model: Any) -> bool:
     """Tell whether a registered model bears the tag of prompts, with whatever value."""
-    return any(key.casefold() == names.IS_PROMPT for key in (model.tags or {}))
+    # The public `tags` leaves this one out.
+    return any(key.casefold() == names.IS_PROMPT for key in model._tags)  # noqa: SLF001
 
 
 def every_version(store: Any, condition: str) -> Iterator[Any]:
