@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,12 +31,16 @@ def free_port() -> int:
 class MlflowServer:
     """One folder and the server on it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, gated: bool = True) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, gated: bool = True, options: Sequence[str] = ()
+    ) -> None:
+        """Take the variables for the gate, whether there is one, and more options of `mlflow server`."""
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self.log = folder / "mlflow.log"
         self.settings = dict(environment)
         self._gated = gated
+        self._options = list(options)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ class MlflowServer:
             sys.executable, "-P", "-m", "mlflow", "server", "--app-name", "proctor" if self._gated else "basic-auth",
             "--backend-store-uri", database, "--registry-store-uri", registry,
             "--artifacts-destination", str(self.artifacts), "--workers", "1", "--host", "127.0.0.1",
-            "--port", str(port),
+            "--port", str(port), *self._options,
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -4,6 +4,7 @@ An allowed promotion is remembered, so that it is judged again when a fact behin
 deployed in the environment that the alias stands for. If either can't be written, the answer is no.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 SYSTEM = "mlflow"
 ARTIFACT_CHANGED = "artifact_changed"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
+"""Names of models that the inventory takes; better told when a version is made than when nobody hashes it."""
 
 
 class Gate:
@@ -79,6 +82,9 @@ class Gate:
         return await self._decider.decide(request, asking)
 
     async def _version(self, call: GateCall, version: VersionEvidence, caller: Caller) -> Reply:
+        if not NAME.fullmatch(version.name):
+            found = f"denied: a model called {version.name!r:.220} can't be kept; names are like {NAME.pattern}"
+            return Reply(allowed=False, governed=True, message=found)
         record = await self._preflight(version.preflight)
         purpose = record.get("purpose")
         lineage = translate.lineage(version.inputs, _declared(record))

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from proctor.errors import RefusedError, SettingsError, StateError
+from proctor.inventory import records
 from proctor.plugins import Services
 from proctor.vocabulary.words import EvidenceTier
 from proctor_adapters.mlflow import create
 from proctor_adapters.mlflow.configuration import MlflowSettings
-from proctor_adapters.mlflow.gate import Gate
+from proctor_adapters.mlflow.gate import NAME, Gate
 from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall, Reply
 from tests.adapters.mlflow.doubles import (
     DIGEST,
@@ -141,7 +142,7 @@ async def test_what_is_known_to_be_changed_is_not_promoted() -> None:
     assert (await promote(world)).allowed
 
 
-@pytest.mark.parametrize("fields", [{"preflight": "x" * 3000}, {"name": "n" * 2048}])
+@pytest.mark.parametrize("fields", [{"preflight": "x" * 3000}, {"run_id": "r" * 3000}])
 async def test_a_value_that_the_vocabulary_does_not_have_is_a_no_with_words(fields: dict[str, Any]) -> None:
     reply = await promote(World(), **fields)
     assert not reply.allowed
@@ -242,6 +243,19 @@ async def test_what_is_hashed_again_is_what_is_new_in_use_or_changed() -> None:
     await hash_files(world, OTHER, name="changed", model_id=None)
     call = PendingCall(versions=[(name, "1") for name in ("quiet", "used", "changed", "new")])
     assert [name for name, _ in (await world.gate.pending(call)).versions] == ["used", "changed", "new"]
+
+
+def test_the_names_that_are_taken_are_those_that_the_inventory_keeps() -> None:
+    assert records._NAME.pattern == NAME.pattern
+
+
+@pytest.mark.parametrize("name", ["modèle", "a+b", "-x", "x" * 201])
+async def test_a_name_that_nobody_could_keep_is_refused_when_a_version_is_made(name: str) -> None:
+    world = World()
+    reply = await touch(world, "register", version=version(name=name))
+    assert not reply.allowed
+    assert "can't be kept" in reply.message
+    assert world.decider.asked == []
 
 
 # --- Making it ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ which asks Proctor which versions are to be hashed: those that never were, and t
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import queue
 import tempfile
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.exceptions import MlflowException
 from mlflow.server.constants import REGISTRY_STORE_URI_ENV_VAR
 from mlflow.utils import workspace_context
 from mlflow.utils.logging_utils import eprint
@@ -43,7 +45,7 @@ class Hasher:
     """One thread per process; versions are hashed one after the other. One process of a machine does the rounds."""
 
     def __init__(self) -> None:
-        self._every = float(os.environ.get("PROCTOR_REVERIFY_SECONDS", EVERY))
+        self._every = _seconds(os.environ.get("PROCTOR_REVERIFY_SECONDS", str(EVERY)))
         self._queue: queue.Queue[Job] = queue.Queue(_WAITING)
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -74,9 +76,7 @@ class Hasher:
                 workspace, version, attempts = self._queue.get(timeout=max(0.1, next_round - time.monotonic()))
             except queue.Empty:
                 next_round = time.monotonic() + self._every
-                with _only_one() as mine:
-                    if mine:
-                        self._round()
+                self._round()
                 continue
             if not self._one(workspace, version):
                 if attempts < _ATTEMPTS:
@@ -87,9 +87,11 @@ class Hasher:
 
     def _round(self) -> None:
         try:
-            for workspace in _workspaces():
-                with names.in_workspace(workspace):
-                    for version in list(_wanted()):
+            with _only_one() as mine:
+                for workspace in _workspaces() if mine else ():
+                    with names.in_workspace(workspace):
+                        wanted = list(_wanted())
+                    for version in wanted:
                         self._one(workspace, version)
         except client.Unavailable as error:
             eprint(f"Proctor: which versions to hash could not be asked: {error}")
@@ -115,6 +117,17 @@ class Hasher:
         except Exception as error:  # noqa: BLE001 (it has no digest then, and is not promoted)
             eprint(f"Proctor: {version.name} {version.version} could not be hashed: {type(error).__name__}: {error}")
         return True
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds between two rounds. Raises `MlflowException`, which stops the server at its start."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0.1 <= found <= 86_400:  # noqa: PLR2004 (from a test's impatience to a day)
+        raise MlflowException(f"PROCTOR_REVERIFY_SECONDS is {text!r:.40}; it is a number of seconds from 0.1 to 86400.")
+    return found
 
 
 @contextlib.contextmanager

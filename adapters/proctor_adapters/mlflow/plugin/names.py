@@ -54,10 +54,12 @@ def stage_target(stage: str) -> str:
 def qualified(name: str) -> str:
     """Return the name of a model as Proctor knows it: two workspaces may each have a model of one name.
 
-    `/` can't be part of MLflow's own names.
+    A workspace's name has no dot, so the first one ends it; the default workspace is named like all others, because
+    one of its models could be called like another workspace's otherwise.
     """
-    workspace = workspace_context.get_request_workspace() if MLFLOW_ENABLE_WORKSPACES.get() else None
-    return name if workspace in {None, DEFAULT_WORKSPACE_NAME} else f"{workspace}/{name}"
+    if not MLFLOW_ENABLE_WORKSPACES.get():
+        return name
+    return f"{workspace_context.get_request_workspace() or DEFAULT_WORKSPACE_NAME}.{name}"
 
 
 @contextmanager
