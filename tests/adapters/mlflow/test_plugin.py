@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask import Flask, Response, g
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own deprecations are not ours to mend
-    from proctor_adapters.mlflow.plugin import artifacts, client, evidence, hashing, names
+    from proctor_adapters.mlflow.plugin import artifacts, client, evidence, hashing, names, runs
 
 RUN, OTHER = "1" * 32, "2" * 32
 MODEL = "m-" + "0" * 32
@@ -112,6 +113,22 @@ def test_a_copy_is_followed_to_its_original_and_not_for_ever(store: dict[str, An
     assert evidence.original("models:/gone/1") == "models:/gone/1"
     store |= {"x/1": Thing(source="models:/y/1"), "y/1": Thing(source="models:/x/1")}
     assert evidence.original("models:/x/1").startswith("models:/")
+
+
+@pytest.mark.parametrize("body", ['{"run": {"info": {"run_id": "1"}}}', "{}", "no JSON"])
+def test_a_run_that_cannot_be_marked_is_a_refusal_and_no_500(monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("the database is away")
+
+    monkeypatch.setattr(evidence, "tracking_store", lambda: Thing(set_tag=fail))
+    app = Flask(__name__)
+    app.add_url_rule("/runs", "_create_run", lambda: body, methods=["POST"])
+    with app.test_request_context("/runs", method="POST"):
+        g.proctor_stamps = {names.USER: "alice"}
+        with pytest.raises(MlflowException, match="could not be marked") as error:
+            runs.stamp(Response(body, 200))
+        runs.stamp(Response(body, 403))
+    assert error.value.get_http_status_code() == 403
 
 
 # --- Measurements and verdicts --------------------------------------------------------------------------------------
@@ -264,6 +281,14 @@ def test_what_proctor_refuses_is_not_tried_for_ever_and_what_it_missed_is(
     monkeypatch.setattr(client, "shared", lambda: Thing(register=register))
     assert hashing.Hasher()._one(None, Thing(name="fraud", version="1")) is done
     assert ("fraud 1" in capsys.readouterr().err) is (fault is not None)
+
+
+def test_a_version_waits_once_however_often_it_is_promoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = hashing.Hasher()
+    monkeypatch.setattr(hasher, "start", lambda: None)
+    for version in ("1", "1", "2", "1"):
+        hasher.enqueue(Thing(name="fraud", version=version))
+    assert hasher._queue.qsize() == 2
 
 
 def test_every_file_is_hashed_with_its_path(tmp_path: Any) -> None:

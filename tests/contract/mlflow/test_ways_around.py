@@ -139,6 +139,12 @@ def test_a_version_has_the_author_of_its_files_and_not_of_the_run_that_it_names(
     assert found["author"] == world.ids["mallory"]
 
 
+def test_a_child_of_somebody_elses_run_has_no_preflight_of_ones_own(world: World, trained: Trained) -> None:
+    body = {"experiment_id": trained.experiment, "tags": [{"key": "mlflow.parentRunId", "value": trained.run}]}
+    answer = world.mlflow.rest("POST", "/api/2.0/mlflow/runs/create", body, "mallory")
+    assert (answer.status_code, "own false" in answer.text) == (403, True), answer.text
+
+
 # --- Past MLflow ----------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +286,18 @@ def test_two_versions_of_one_logged_model_and_a_copy_are_all_hashed(world: World
     with world.as_user("alice"):
         second = mlflow.register_model(trained.info.model_uri, NAME).version
         copied = MlflowClient().copy_model_version(f"models:/{NAME}/{trained.version}", "copied").version
+        client = MlflowClient()
+        decisions = {
+            client.get_model_version(*one).tags["governance.decision"] for one in ((NAME, second), ("copied", copied))
+        }
+        assert {recorded(world, one) for one in decisions} == {("registration", "register", "allow")}
+        assert len(decisions) == 2, "a copy has a decision of its own"
+        forged = {
+            "name": "copied",
+            "source": f"models:/{NAME}/{trained.version}",
+            "tags": [{"key": "governance.x", "value": "y"}],
+        }
+        assert world.mlflow.rest("POST", "/api/2.0/mlflow/model-versions/create", forged, "alice").status_code == 403
     again = catalog.eventually(lambda: versions(world, NAME).get(second))
     copy = catalog.eventually(lambda: versions(world, "copied").get(copied))
     original = versions(world, NAME)[trained.version]
@@ -336,7 +354,19 @@ def test_a_verdict_counts_until_its_author_thinks_otherwise(world: World, traine
     evaluate_into(world, trained.data, "victor", trained, "around", "unfit")
     assert "registration.validator_independent" in refused_rules(world, trained)
     evaluate_into(world, trained.data, "victor", trained, "around", "fit")
-    assert refused_rules(world, trained) == set()
+    with world.as_user("alice"):
+        assert refused_rules(world, trained) == set()
+        promoted = MlflowClient().get_model_version(NAME, trained.version).tags["governance.decision"]
+        assert recorded(world, promoted) == ("registration", "promote", "allow")
+        started = mlflow.get_run(trained.run).data.tags["governance.decision"]
+        assert recorded(world, started) == ("training", "run", "allow")
+
+
+def recorded(world: World, decision: str) -> tuple[str, str, str]:
+    """Return what Proctor has recorded of the decision that stands on something in MLflow."""
+    status, found = world.proctor.call("GET", f"/v1/decisions/{decision}")
+    assert status == 200, found
+    return found["stage"], found["operation"], found["outcome"]
 
 
 def refused_rules(world: World, trained: Trained) -> set[str]:

@@ -136,14 +136,20 @@ def original(source: str) -> str:
     """Return the source from which a version was copied, through all copies: a copy has the files of its original."""
     store = registry_store()
     for _ in range(_MAX_COPIES):
-        name, slash, version = source.removeprefix("models:/").rpartition("/")
-        if not source.startswith("models:/") or not slash or not version.isdigit():
+        from_version = copied(source)
+        if from_version is None:
             break
         try:
-            source = store.get_model_version(name, version).source
+            source = store.get_model_version(*from_version).source
         except MlflowException:
             break  # the original was deleted: then nothing is proven
     return source
+
+
+def copied(source: str) -> tuple[str, str] | None:
+    """Return name and version of the version that a source names, or None where it names none."""
+    name, slash, version = source.removeprefix("models:/").rpartition("/")
+    return (name, version) if source.startswith("models:/") and slash and version.isdigit() else None
 
 
 def logged_model(tracking: Any, source: str) -> Any:

@@ -47,6 +47,7 @@ class Hasher:
     def __init__(self) -> None:
         self._every = _seconds(os.environ.get("PROCTOR_REVERIFY_SECONDS", str(EVERY)))
         self._queue: queue.Queue[Job] = queue.Queue(_WAITING)
+        self._waiting: set[tuple[str | None, str, str]] = set()
         self._started = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -57,9 +58,14 @@ class Hasher:
 
     def _put(self, job: Job) -> None:
         self.start()
+        key = _key(job)
+        if key in self._waiting:
+            return  # it will be looked at after this moment, which is all that is asked for
         try:
+            self._waiting.add(key)
             self._queue.put_nowait(job)
         except queue.Full:
+            self._waiting.discard(key)
             eprint("Proctor: many versions wait to be hashed; the round will find this one")
 
     def start(self) -> None:
@@ -78,6 +84,7 @@ class Hasher:
                 next_round = time.monotonic() + self._every
                 self._round()
                 continue
+            self._waiting.discard(_key((workspace, version, attempts)))
             if not self._one(workspace, version):
                 if attempts < _ATTEMPTS:
                     time.sleep(_AGAIN)
@@ -117,6 +124,11 @@ class Hasher:
         except Exception as error:  # noqa: BLE001 (it has no digest then, and is not promoted)
             eprint(f"Proctor: {version.name} {version.version} could not be hashed: {type(error).__name__}: {error}")
         return True
+
+
+def _key(job: Job) -> tuple[str | None, str, str]:
+    workspace, version, _ = job
+    return workspace, str(version.name), str(version.version)
 
 
 def _seconds(text: str) -> float:
@@ -181,7 +193,9 @@ def hashed(location: str) -> Iterator[dict[str, Any]]:
     """Yield path, SHA-256, size and safety of every file below an artifact location."""
     repo, prefix = evidence.repository(location)
     with TemporaryDirectory(prefix="proctor-") as folder:
-        root = Path(repo.download_artifacts(prefix, folder))
+        # Files on this machine are read where they are: a copy of a large model would fill the disk.
+        local = repo.get_local_path(prefix) if hasattr(repo, "get_local_path") else None
+        root = Path(local if local is not None else repo.download_artifacts(prefix, folder))
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             with path.open("rb") as file:
                 digest, size, beginning = sha256_of(iter(lambda file=file: file.read(CHUNK), b""))  # type: ignore[misc]

@@ -58,8 +58,8 @@ def _start(tags: Iterable[tuple[str, str]]) -> None:
     question: dict[str, Any] = {"action": "create_run", "user": user()}
     if claimed:
         question["preflight"] = claimed[: evidence.MAX_TEXT]
-    client.require(client.shared(), question)
-    g.proctor_preflight = claimed
+    answer = client.require(client.shared(), question)
+    g.proctor_stamps = {names.USER: user(), names.PREFLIGHT: claimed, names.DECISION: answer.get("decision")}
 
 
 def _run_created() -> None:
@@ -82,16 +82,16 @@ def _inherited(parent: str | None) -> str | None:
 
 
 def stamp(response: Response) -> None:
-    """Put onto a new run who started it, and its preflight. Raises `MlflowException` (403) where that fails."""
+    """Put onto a new run who started it and why it may. Raises `MlflowException` (403) where that fails."""
     if request.endpoint not in _STARTS or response.status_code != _OK:
         return
     run_id = "?"
     try:
         run_id = json.loads(response.get_data())["run"]["info"]["run_id"]
         store = evidence.tracking_store()
-        for key, value in ((names.USER, user()), (names.PREFLIGHT, getattr(g, "proctor_preflight", None))):
+        for key, value in g.proctor_stamps.items():
             if value:
-                store.set_tag(run_id, RunTag(key, value))
+                store.set_tag(run_id, RunTag(key, str(value)))
     except Exception as error:
         # A 500 would make the client start run after run.
         _log.exception("a run could not be marked with who started it")

@@ -5,16 +5,21 @@
 Signatures are MLflow's own; a test compares each with its parent's for every supported version of MLflow.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import g, has_request_context
+from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from sqlalchemy.exc import SQLAlchemyError
 
 from proctor_adapters.mlflow.plugin import client, evidence, hashing, names
+
+_log = logging.getLogger(__name__)
 
 SCHEME = "proctor+"
 _RETIRED = frozenset({"none", "archived"})
@@ -34,15 +39,28 @@ class Gated:
     def _require(self, action: str, **question: Any) -> Mapping[str, Any]:
         return client.require(client.shared(), {"action": action, "user": user(), **question})
 
-    def _promote(self, name: str, version: Any, target: str) -> None:
+    def _promote(self, name: str, version: Any, target: str) -> str | None:
+        """Return the id of the decision that allows it; None where nobody decides on it. Raises `MlflowException`."""
         text = names.version_text(version)
         found = super().get_model_version(name, text)  # type: ignore[misc]
         if evidence.is_prompt(found.source):
-            return
+            return None
         answer = self._require("promote", target=target, version=evidence.of_version(found))
         if answer.get("governed"):
             # Files may have changed on disk since they were hashed: what has just been let in is looked at again.
             hashing.shared().enqueue(found)
+        decision: str | None = answer.get("decision")
+        return decision
+
+    def _show(self, name: str, version: Any, decision: str | None) -> None:
+        """Put the decision onto the version, for people. The promotion stands without it."""
+        if decision is None:
+            return
+        try:
+            tag = ModelVersionTag(names.DECISION, decision)
+            super().set_model_version_tag(name, names.version_text(version), tag)  # type: ignore[misc]
+        except (MlflowException, SQLAlchemyError):
+            _log.exception("the decision %s could not be put onto %s %s", decision, name, version)
 
     # --- Models ------------------------------------------------------------------------------------------------------
 
@@ -79,6 +97,7 @@ class Gated:
         self, name, source, run_id=None, tags=None, run_link=None, description=None, local_model_path=None,  # noqa: ANN001
         model_id: str | None = None,
     ):  # fmt: skip
+        tags = self._without_copied(source, tags)
         names.refuse_reserved(names.keys_of(tags))
         if evidence.is_prompt(source):
             return super().create_model_version(  # type: ignore[misc]
@@ -89,17 +108,28 @@ class Gated:
         if evidence.is_prompt_model(super().get_registered_model(name)):  # type: ignore[misc]
             raise client.denied(f"denied: {name} is a prompt, and {source!r:.200} is none")
         planned = evidence.of_source(name, source, run_id)
-        self._require("register", version=planned)
+        decision = self._require("register", version=planned).get("decision")
+        if decision is not None:
+            tags = [*(tags or []), ModelVersionTag(names.DECISION, str(decision))]
         made = super().create_model_version(  # type: ignore[misc]
             name, source, run_id, tags, run_link, description, local_model_path, model_id
         )
         hashing.shared().enqueue(made)
         return made
 
+    def _without_copied(self, source: str, tags: Any) -> list[Any]:
+        """Return the tags without those that a client copied from the original: a copy has a decision of its own."""
+        name, version = evidence.copied(source) or (None, None)
+        original = super().get_model_version(name, version).tags if name is not None else {}  # type: ignore[misc]
+        return [tag for tag in tags or () if not (names.reserved(tag.key) and original.get(tag.key) == tag.value)]
+
     def transition_model_version_stage(self, name, version, stage, archive_existing_versions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        decision = None
         if stage.casefold() not in _RETIRED:
-            self._promote(name, version, names.stage_target(stage))
-        return super().transition_model_version_stage(name, version, stage, archive_existing_versions)  # type: ignore[misc]
+            decision = self._promote(name, version, names.stage_target(stage))
+        moved = super().transition_model_version_stage(name, version, stage, archive_existing_versions)  # type: ignore[misc]
+        self._show(name, version, decision)
+        return moved
 
     def delete_model_version(self, name, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
         self._refuse_removing(name, [names.version_text(version)])
@@ -118,8 +148,9 @@ class Gated:
     # --- Aliases -----------------------------------------------------------------------------------------------------
 
     def set_registered_model_alias(self, name, alias, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        self._promote(name, version, names.alias_target(alias))
-        return super().set_registered_model_alias(name, alias, version)  # type: ignore[misc]
+        decision = self._promote(name, version, names.alias_target(alias))
+        super().set_registered_model_alias(name, alias, version)  # type: ignore[misc]
+        self._show(name, version, decision)
 
     # --- What is in use ----------------------------------------------------------------------------------------------
 
