@@ -8,7 +8,6 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -17,7 +16,7 @@ from sqlalchemy import Executable, Table, insert, select, update
 
 from proctor.errors import NotFoundError, RefusedError
 from proctor.identity import keys as api_keys
-from proctor.identity import principals
+from proctor.identity import principals, scope
 from proctor.identity.keys import ApiKey
 from proctor.identity.lockout import Lockout
 from proctor.identity.principals import Principal
@@ -26,7 +25,6 @@ from proctor.store import tables
 from proctor.store.database import Database
 from proctor.store.moments import to_text as instant
 from proctor.vocabulary.principal import UNRESOLVED, Actor, Caller, PrincipalKind, Role
-from proctor.vocabulary.words import Point
 
 MAX_PRINCIPALS: Final = 100_000
 MAX_ALIASES: Final = 200_000
@@ -34,8 +32,6 @@ MAX_KEYS: Final = 20_000
 MAX_DAYS: Final = 730
 """Longest life of a key, in days."""
 DEFAULT_DAYS: Final = 90
-_ASSERTED: Final = re.compile(r"(?:[a-z_]{1,40}/\*/)?[a-z_]{1,40}|datasets/\*/[a-z_]{1,40}@\S{1,512}")
-"""A fact group as a key names it: `models/*/reference`, `workload`, or `datasets/*/legal@s3://lake` (one namespace)."""
 
 
 class Journal(Protocol):
@@ -281,7 +277,7 @@ class Register:
                 expires_at=instant(now + timedelta(days=_days(days))),
                 revoked_at=None,
             )
-            _check(key, principal)
+            scope.check(key, principal)
             await self._record_key(key, "created", by, insert(tables.api_keys).values(**key.row()))
             self._keys[prefix] = key
         return key, text
@@ -379,29 +375,4 @@ def _bounded(count: int, limit: int, what: str) -> None:
     if count >= limit:
         raise RefusedError(
             "limit_reached", 409, f"adding one of the {what}", f"there are {count}", "Remove unused ones"
-        )
-
-
-def _check(key: ApiKey, principal: Principal) -> None:
-    """Refuse a key that asks for more than its principal may have, or for something that does not exist."""
-    tried = "reading what the key is for"
-    foreign = sorted(str(role) for role in set(key.roles) - set(principal.roles))
-    if foreign or not key.roles:
-        found = f"{principal.id} has not the role {foreign[0]}" if foreign else "the key has no role"
-        raise RefusedError("invalid_request", 422, tried, found, "Give roles that the principal has")
-    points = {"*", *(str(point) for point in Point)}
-    if wrong := sorted(set(key.points) - points):
-        raise RefusedError(
-            "invalid_request", 422, tried, f"{wrong[0]!r:.80} is no point", f"Points are {', '.join(sorted(points))}"
-        )
-    if key.kind not in api_keys.KINDS:
-        raise RefusedError("invalid_request", 422, tried, f"{key.kind!r:.40} is no kind", f"One of {api_keys.KINDS}")
-    if key.asserts and (key.kind == "plain" or principal.kind is not PrincipalKind.SERVICE):
-        raise RefusedError(
-            "invalid_request", 422, tried, "only a service's key of kind gate or catalog asserts facts",
-            "Add a service principal and give its key the kind gate",
-        )  # fmt: skip
-    if wrong := [group for group in key.asserts if not _ASSERTED.fullmatch(group)]:
-        raise RefusedError(
-            "invalid_request", 422, tried, f"{wrong[0]!r:.80} is no fact group", "Name groups as docs/facts.md does"
         )
