@@ -116,7 +116,19 @@ def generate(
             wrong = [*generator.wanting(soft=False)]
             problems += [f"{code}: sample {exempt}: {', '.join(wrong)}"] if wrong else []
             cases += [] if wrong else generator.exempt_cases()
-    return cases, problems
+    return _distinct(cases), problems
+
+
+def _distinct(cases: list[Case]) -> list[Case]:
+    """Leave out what says the same again: a rule may need one group twice, of which only one has to decide."""
+    found: list[Case] = []
+    by_name: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        alike = by_name.setdefault((case.name, case.sample), [])
+        if case not in alike:
+            alike.append(case)
+            found.append(case)
+    return found
 
 
 def _is_exempt(name: str) -> bool:

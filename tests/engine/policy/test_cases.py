@@ -68,7 +68,11 @@ def test_no_two_cases_have_one_name(provided: tuple[dict[str, Any], dict[str, An
 
 
 def test_a_rule_is_tried_in_every_stage_that_it_applies_to(provided: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    assert {case.sample for case in _made(provided, "deployment.risk_tier_known")} == {"deployment", "runtime"}
+    assert {case.sample for case in _made(provided, "deployment.risk_tier_known")} == {
+        "deployment",
+        "registration",
+        "runtime",
+    }
 
 
 def test_what_only_has_to_be_present_does_not_decide(provided: tuple[dict[str, Any], dict[str, Any]]) -> None:
