@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from proctor.vocabulary.decision import Decision, Finding
-from proctor.vocabulary.words import Effect, Outcome, Severity
+from proctor.vocabulary.words import BLOCKING, Effect, Outcome, Severity
 from proctor_adapters.kubernetes.findings import clean
 from proctor_adapters.kubernetes.models import Envelope
 
@@ -17,7 +17,6 @@ MAX_MESSAGE: Final = 1000
 MAX_WARNING: Final = 120
 MAX_WARNINGS: Final = 4000
 MAX_LINE: Final = 420
-_BLOCKING: Final = (Effect.DENY, Effect.ASK)
 _WORST_FIRST: Final = tuple(Severity)
 
 
@@ -65,7 +64,7 @@ def audit_annotations(decision: Decision) -> dict[str, str]:
 def message(decision: Decision, places: Mapping[str, list[str]]) -> str:
     """Return one line for each finding that blocks, worst first, and the decision's id; at most 1 kB in all."""
     end = f"decision {decision.id}"
-    blocking = [finding for finding in decision.findings if finding.effect in _BLOCKING]
+    blocking = [finding for finding in decision.findings if finding.effect in BLOCKING]
     lines = [_line(finding, places) for finding in sorted(blocking, key=lambda one: _WORST_FIRST.index(one.severity))]
     lines += [
         f"[{decision.reason}] {problem.path} {problem.message}".replace("  ", " ") for problem in decision.problems

@@ -17,7 +17,7 @@ from proctor.plugins import RegisteredVersion, Services
 from proctor.vocabulary.artifacts import ManifestFile, manifest_digest
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
-from proctor.vocabulary.words import EvidenceTier, Outcome
+from proctor.vocabulary.words import BLOCKING, EvidenceTier, Outcome
 from proctor_adapters.mlflow import translate
 from proctor_adapters.mlflow.configuration import MlflowSettings
 from proctor_adapters.mlflow.models import (
@@ -217,7 +217,7 @@ def _sentence(decision: Decision) -> str:
     """Return what a person reads in a notebook: each blocking finding with its remedy, and the decision's id."""
     if decision.outcome is Outcome.ALLOW:
         return f"{decision.message} [{decision.id}]"
-    blocking = [finding for finding in decision.findings if finding.effect in ("deny", "ask")]
+    blocking = [finding for finding in decision.findings if finding.effect in BLOCKING]
     lines = [f"[{finding.rule}] {finding.message}. {finding.remediation}." for finding in blocking[:8]]
     if len(blocking) > len(lines):
         lines.append(f"and {len(blocking) - len(lines)} more")

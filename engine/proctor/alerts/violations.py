@@ -7,15 +7,15 @@ alerts in the same transaction.
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from sqlalchemy import Executable, Select, insert, select, update
+from sqlalchemy import Executable, Row, Select, insert, select, update
 
 from proctor.alerts import events
 from proctor.errors import NotFoundError
-from proctor.ledger.outbox import OutboxMessage
+from proctor.ledger.journal import Journal
 from proctor.ledger.records import Entry
 from proctor.settings import SinkSettings
 from proctor.store.database import Database
@@ -23,16 +23,6 @@ from proctor.store.moments import to_text
 from proctor.store.tables import violations
 
 _IS_OPEN: Final = violations.c.resolved_at.is_(None)
-
-
-class Journal(Protocol):
-    """The ledger, as far as violations need it."""
-
-    async def append(
-        self, entry: Entry, *, outbox: Sequence[OutboxMessage] = (), also: Sequence[Executable] = ()
-    ) -> object:
-        """Return once the entry, the messages and the rows are on disk, in one transaction."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +41,7 @@ class Violation:
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON, for the ledger and the API."""
-        plain = {
-            "id": self.id,
-            "kind": self.kind,
-            "key": self.key,
-            "subject": self.subject,
-            "detail": dict(self.detail),
-            "opened_at": self.opened_at,
-            "updated_at": self.updated_at,
-            "resolved_at": self.resolved_at,
-            "resolution": self.resolution,
-        }
-        return {name: value for name, value in plain.items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class ViolationRegister:
@@ -142,10 +121,8 @@ class ViolationRegister:
 
 
 def _columns(found: Violation) -> dict[str, Any]:
-    columns = {"detail": dict(found.detail), "violation_key": found.key}
-    for name in ("id", "kind", "subject", "opened_at", "updated_at", "resolved_at", "resolution"):
-        columns[name] = getattr(found, name)
-    return columns
+    columns = asdict(found)
+    return columns | {"violation_key": columns.pop("key")}
 
 
 def _update(found: Violation) -> Executable:
@@ -153,15 +130,6 @@ def _update(found: Violation) -> Executable:
     return update(violations).where(violations.c.id == found.id, _IS_OPEN).values(**_columns(found))
 
 
-def _from_row(row: Any) -> Violation:
-    return Violation(
-        id=row.id,
-        kind=row.kind,
-        key=row.violation_key,
-        subject=row.subject,
-        detail=row.detail,
-        opened_at=row.opened_at,
-        updated_at=row.updated_at,
-        resolved_at=row.resolved_at,
-        resolution=row.resolution,
-    )
+def _from_row(row: Row[Any]) -> Violation:
+    columns = row._asdict()
+    return Violation(key=columns.pop("violation_key"), **columns)

@@ -17,7 +17,7 @@ from proctor.inventory.standing import Key, StandingDecision, StandingDecisions
 from proctor.plugins import Decider, Violations
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.reasons import Reason
-from proctor.vocabulary.words import Effect, Outcome, Point
+from proctor.vocabulary.words import BLOCKING, Outcome, Point
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +140,7 @@ class Rejudge:
 
 def _detail(standing: StandingDecision, decision: Decision) -> dict[str, Any]:
     """Return what a person needs: what was allowed, what is wrong now. Equal states have equal details."""
-    blocking = [finding for finding in decision.findings if finding.effect in (Effect.DENY, Effect.ASK)]
+    blocking = [finding for finding in decision.findings if finding.effect in BLOCKING]
     return {
         "allowed_by": standing.decision_id,
         "stage": standing.key[1],

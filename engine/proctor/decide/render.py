@@ -5,7 +5,7 @@ from typing import Any
 
 from proctor.opa.index import Index, render
 from proctor.vocabulary.decision import Finding, Gap, Problem, Verdict, VerdictFinding
-from proctor.vocabulary.words import Effect, Outcome, Status
+from proctor.vocabulary.words import BLOCKING, Effect, Outcome, Status
 
 _SHOWN_GAPS = 3
 _GAPS = {
@@ -79,8 +79,8 @@ def _at(facts: Mapping[str, Any], place: Sequence[str | int]) -> Mapping[str, An
 
 def sentence(outcome: Outcome, found: Sequence[Finding], problems: Sequence[Problem], policy: str) -> str:
     """Return one line that says what came out and why."""
-    blocking = [f for f in found if f.effect in (Effect.DENY, Effect.ASK)]
-    passing = [f for f in found if f.effect not in (Effect.DENY, Effect.ASK)]
+    blocking = [f for f in found if f.effect in BLOCKING]
+    passing = [f for f in found if f.effect not in BLOCKING]
     if outcome is Outcome.ALLOW:
         notes = ", ".join(sorted({f"{f.effect} {f.rule}" for f in passing}))
         return f"allowed under policy {policy}" + (f" ({notes})" if notes else "")

@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,7 @@ from proctor.identity import principals, scope
 from proctor.identity.keys import ApiKey
 from proctor.identity.lockout import Lockout
 from proctor.identity.principals import Principal
+from proctor.ledger.journal import Journal
 from proctor.ledger.records import Entry
 from proctor.store import tables
 from proctor.store.database import Database
@@ -32,14 +33,6 @@ MAX_KEYS: Final = 20_000
 MAX_DAYS: Final = 730
 """Longest life of a key, in days."""
 DEFAULT_DAYS: Final = 90
-
-
-class Journal(Protocol):
-    """The ledger, as far as the register needs it."""
-
-    async def append(self, entry: Entry, *, also: Sequence[Executable] = ()) -> Any:
-        """Return once the entry and the changed rows are on disk, in one transaction."""
-        ...
 
 
 class Time(Protocol):

@@ -19,8 +19,8 @@ MAX_ENVIRONMENTS: Final = 100
 LOCAL_OPERATOR: Final = "service:localoperator"
 """Whoever can open the private Unix socket. Not minted and not in the register."""
 
-_ENVIRONMENT: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
-_PURPOSE: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+_NAME_OR_ANY: Final = re.compile(r"\*|[a-z][a-z0-9_.-]{0,127}")
+"""`*`, or an identifier of the vocabulary (`fact_types.Identifier`): an environment or a purpose."""
 MAX_PURPOSES: Final = 100
 _SYSTEM: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -105,13 +105,7 @@ def checked_system(system: str) -> str:
 
 def checked_purposes(purposes: tuple[str, ...]) -> tuple[str, ...]:
     """Return names of purposes without repetition, or refuse one that can't be one."""
-    wrong = [name for name in purposes if not _PURPOSE.fullmatch(name)]
-    if wrong or len(purposes) > MAX_PURPOSES:
-        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(purposes)} of them"
-        raise RefusedError(
-            "invalid_request", 422, "reading the purposes", found, f"Give at most {MAX_PURPOSES} lower-case names, or *"
-        )
-    return tuple(dict.fromkeys(purposes))
+    return _checked_names(purposes, "reading the purposes", MAX_PURPOSES, "lower-case names, or *")
 
 
 def checked_data_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,10 +120,12 @@ def checked_data_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
 
 def checked_environments(environments: tuple[str, ...]) -> tuple[str, ...]:
     """Return environment names without repetition, or refuse one that can't be an environment."""
-    wrong = [name for name in environments if not _ENVIRONMENT.fullmatch(name)]
-    if wrong or len(environments) > MAX_ENVIRONMENTS:
-        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(environments)} of them"
-        raise RefusedError(
-            "invalid_request", 422, "reading the environments", found, f"Give at most {MAX_ENVIRONMENTS} names, or *"
-        )
-    return tuple(dict.fromkeys(environments))
+    return _checked_names(environments, "reading the environments", MAX_ENVIRONMENTS, "names, or *")
+
+
+def _checked_names(names: tuple[str, ...], tried: str, limit: int, form: str) -> tuple[str, ...]:
+    wrong = [name for name in names if not _NAME_OR_ANY.fullmatch(name)]
+    if wrong or len(names) > limit:
+        found = f"{wrong[0]!r:.80} is not the name of one" if wrong else f"{len(names)} of them"
+        raise RefusedError("invalid_request", 422, tried, found, f"Give at most {limit} {form}")
+    return tuple(dict.fromkeys(names))

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from proctor.inventory.datasets import OWNERSHIP, Datasets
-from proctor.inventory.merging import CATALOG, KnownFact
+from proctor.inventory.datasets import GROUPS, OWNERSHIP, Datasets
+from proctor.inventory.merging import CATALOG, KnownFact, worst_class
 from proctor.plugins import FactGroup, People, Question
 from proctor.vocabulary.principal import PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
@@ -19,12 +19,7 @@ class CatalogFacts:
     """Implements `plugins.FactProvider` from the snapshot in memory; makes no I/O."""
 
     name: str = "catalog"
-    provides: Sequence[str] = (
-        *(f"{_LIST}/*/{group}" for group in (CATALOG, OWNERSHIP, "sensitivity", _LEGAL, "purposes", _CONSENT)),
-        f"{_LIST}/*/licence",
-        f"{_LIST}/*/retention",
-        "data_use",
-    )
+    provides: Sequence[str] = (*(f"{_LIST}/*/{group}" for group in GROUPS), "data_use")
     tier: EvidenceTier = EvidenceTier.OBSERVED
 
     def __init__(self, datasets: Datasets, people: People) -> None:
@@ -34,10 +29,10 @@ class CatalogFacts:
     async def gather(self, question: Question) -> Sequence[FactGroup]:
         """Return what is known of each dataset of the question. That one is unknown is known too."""
         items = question.items.get(_LIST, ())
+        all_known = [self._datasets.facts(str(item["id"])) for item in items]
         found: list[FactGroup] = []
-        for index, item in enumerate(items):
+        for index, (item, known) in enumerate(zip(items, all_known, strict=True)):
             about = Question.about(item)
-            known = self._datasets.facts(str(item["id"]))
             if CATALOG not in known:
                 unknown = {"known": False, "confidence": "none"}
                 found.append(FactGroup(_LIST, index, CATALOG, unknown, about, question.now))
@@ -47,7 +42,7 @@ class CatalogFacts:
                     found.append(
                         FactGroup(_LIST, index, group, values, about, fact.observed_at, fact.tier, fact.source)
                     )
-        worst = self._datasets.data_class([str(item["id"]) for item in items])
+        worst = worst_class(all_known)
         if worst is not None:
             name, tier, observed_at = worst
             found.append(FactGroup("", 0, "data_use", {"data_class": name}, question.subject_digest, observed_at, tier))

@@ -10,22 +10,23 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Executable, delete, insert, select
+from sqlalchemy import Executable, select
 
 from proctor.errors import RefusedError
 from proctor.inventory.aliases import MAX_NAMES, Link, Names
-from proctor.inventory.merging import CATALOG, SENSITIVITY, KnownFact, Weight, together, weigh
-from proctor.inventory.models import Appends
+from proctor.inventory.merging import CATALOG, SENSITIVITY, KnownFact, Weight, WorstClass, together, weigh, worst_class
+from proctor.ledger.journal import Journal
 from proctor.ledger.records import Entry
 from proctor.plugins import DatasetAliases, DatasetFact, LineageEdge
 from proctor.store.database import Database
 from proctor.store.moments import from_text, to_text
+from proctor.store.replacement import removal, replacement
 from proctor.store.tables import dataset_aliases, dataset_facts, lineage_edges
 from proctor.vocabulary import dataset_facts as groups
 from proctor.vocabulary.canonical import digest
 from proctor.vocabulary.datasets import Dataset
 from proctor.vocabulary.fact_types import Group
-from proctor.vocabulary.words import DATA_CLASSES, EvidenceTier
+from proctor.vocabulary.words import EvidenceTier
 
 OWNERSHIP: Final = "ownership"
 GROUPS: Final[Mapping[str, type[Group]]] = {
@@ -40,8 +41,6 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
 }
 """What a catalog can say. Which owners are active is not its business: the register of principals knows."""
 MAX_DATASETS: Final = 200_000
-
-
 MAX_EDGES: Final = 500_000
 _EdgeKey: TypeAlias = tuple[str, str, str]
 """Source, target and job."""
@@ -51,7 +50,7 @@ class Datasets:
     """Implements `plugins.Catalog`. `load` fills it from the database."""
 
     def __init__(
-        self, database: Database, ledger: Appends, now: Callable[[], datetime], shown: Callable[[str], str] | None
+        self, database: Database, ledger: Journal, now: Callable[[], datetime], shown: Callable[[str], str] | None
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -69,7 +68,7 @@ class Datasets:
     def load(
         cls,
         database: Database,
-        ledger: Appends,
+        ledger: Journal,
         now: Callable[[], datetime],
         shown: Callable[[str], str] | None = None,
     ) -> "Datasets":
@@ -109,27 +108,14 @@ class Datasets:
         """Return all names of the dataset, the given one first; no I/O."""
         return self._names.of(urn)
 
-    def list(self) -> list[tuple[str, Dataset, Mapping[str, KnownFact]]]:
-        """Return all datasets with what was said of them, by name."""
-        return [(urn, self._datasets[urn], self._facts[urn]) for urn in sorted(self._facts)]
+    def list(self, urn: str | None = None) -> list[tuple[str, Dataset, Mapping[str, KnownFact]]]:
+        """Return the datasets with what was said of them, by name; with `urn`, the one of exactly this name."""
+        urns = sorted(self._facts) if urn is None else self._facts.keys() & {urn}
+        return [(one, self._datasets[one], self._facts[one]) for one in urns]
 
-    def data_class(self, urns: Sequence[str]) -> tuple[str, EvidenceTier, datetime] | None:
-        """Return the most sensitive class among the datasets, with the weakest tier and oldest time behind it.
-
-        None where there are no datasets, or the class of one of them is not known: then it could be any.
-        """
-        found: list[tuple[str, KnownFact]] = []
-        for urn in urns:
-            fact = self.facts(urn).get(SENSITIVITY)
-            named = fact.values.get("data_class") if fact is not None and fact.values is not None else None
-            if fact is None or named not in DATA_CLASSES:
-                return None
-            found.append((named, fact))
-        if not found:
-            return None
-        worst = max((named for named, _ in found), key=DATA_CLASSES.index)
-        tier = min((fact.tier for _, fact in found), key=lambda tier: tier.rank)
-        return worst, tier, min(fact.observed_at for _, fact in found)
+    def data_class(self, urns: Sequence[str]) -> WorstClass | None:
+        """Return the most sensitive class among the datasets, by `merging.worst_class`; no I/O."""
+        return worst_class([self.facts(urn) for urn in urns])
 
     # --- Changing ----------------------------------------------------------------------------------------------------
 
@@ -241,16 +227,10 @@ class Datasets:
         return refused
 
     async def _change_link(self, change: str, link: Link, changed: set[str]) -> None:
-        columns = dataset_aliases.c
-        statements: list[Executable] = [
-            delete(dataset_aliases).where(columns.alias_urn == link.alias, columns.urn == link.urn)
-        ]
-        if change == "linked":
-            statements.append(
-                insert(dataset_aliases).values(
-                    alias_urn=link.alias, urn=link.urn, source=link.source, observed_at=to_text(link.observed_at)
-                )
-            )
+        row = {"alias_urn": link.alias, "urn": link.urn, "source": link.source}
+        row["observed_at"] = to_text(link.observed_at)
+        linked = change == "linked"
+        statements = replacement(dataset_aliases, row) if linked else [removal(dataset_aliases, row)]
         record = {
             "change": change,
             "urn": link.urn,
@@ -261,7 +241,7 @@ class Datasets:
         }
         await self._ledger.append(Entry(kind="dataset", id=link.urn, record=record), also=statements)
         changed.update(self._names.of(link.urn))
-        if change == "linked":
+        if linked:
             self._names.add(link)
         else:
             self._names.remove(link.alias, link.urn)
@@ -329,28 +309,23 @@ def _values(fact: DatasetFact) -> Mapping[str, Any] | None:
 
 
 def _replacement(dataset: Dataset, group: str, known: KnownFact) -> list[Executable]:
-    columns = dataset_facts.c
-    return [
-        delete(dataset_facts).where(columns.urn == dataset.urn, columns.fact_group == group),
-        insert(dataset_facts).values(
-            urn=dataset.urn,
-            fact_group=group,
-            namespace=dataset.namespace,
-            name=dataset.name,
-            fact_values=None if known.values is None else dict(known.values),
-            observed_at=to_text(known.observed_at),
-            source=known.source,
-            tier=str(known.tier),
-        ),
-    ]
+    row = {
+        "urn": dataset.urn,
+        "fact_group": group,
+        "namespace": dataset.namespace,
+        "name": dataset.name,
+        "fact_values": None if known.values is None else dict(known.values),
+        "observed_at": to_text(known.observed_at),
+        "source": known.source,
+        "tier": str(known.tier),
+    }
+    return replacement(dataset_facts, row)
 
 
 def _drawing(key: _EdgeKey, edge: LineageEdge) -> list[Executable]:
-    columns = lineage_edges.c
     source, target, job = key
-    return [
-        delete(lineage_edges).where(columns.source_urn == source, columns.target_urn == target, columns.job == job),
-        insert(lineage_edges).values(
-            source_urn=source, target_urn=target, job=job, run=edge.run, observed_at=to_text(edge.observed_at)
-        ),
-    ]
+    row = {
+        "source_urn": source, "target_urn": target, "job": job, "run": edge.run,
+        "observed_at": to_text(edge.observed_at),
+    }  # fmt: skip
+    return replacement(lineage_edges, row)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from proctor.store.database import Database
 from proctor.store.moments import to_text
+from proctor.store.replacement import replacement
 from proctor.store.tables import deployments
 from proctor.vocabulary.canonical import digest
 from proctor.vocabulary.decision import Decision
@@ -49,15 +50,15 @@ class Deployments:
         if self._known.get(workload) == plain:
             return
         subject = decision.subject.digest if decision.subject else digest(plain)
-        row = insert(deployments).values(
-            workload=workload,
-            subject_digest=subject,
-            document=plain,
-            decision_id=decision.id,
-            decided_at=to_text(self._now()),
-        )
+        row = {
+            "workload": workload,
+            "subject_digest": subject,
+            "document": plain,
+            "decision_id": decision.id,
+            "decided_at": to_text(self._now()),
+        }
         try:
-            await self._database.awrite(delete(deployments).where(deployments.c.workload == workload), row)
+            await self._database.awrite(*replacement(deployments, row))
         except asyncio.CancelledError:
             # The thread may still write it. Until the next deployment, nobody can say what is known.
             self._known.pop(workload, None)

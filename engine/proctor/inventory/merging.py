@@ -85,6 +85,29 @@ def together(own: Mapping[str, KnownFact], others: Sequence[Mapping[str, KnownFa
     return found
 
 
+WorstClass = tuple[str, EvidenceTier, datetime]
+"""A class of data, with the weakest tier and the oldest time behind it."""
+
+
+def worst_class(datasets: Sequence[Mapping[str, KnownFact]]) -> WorstClass | None:
+    """Return the most sensitive class among datasets, given what is known of each.
+
+    None where there are no datasets, or the class of one of them is not known: then it could be any.
+    """
+    found: list[tuple[str, KnownFact]] = []
+    for known in datasets:
+        fact = known.get(SENSITIVITY)
+        named = fact.values.get("data_class") if fact is not None and fact.values is not None else None
+        if fact is None or named not in DATA_CLASSES:
+            return None
+        found.append((named, fact))
+    if not found:
+        return None
+    worst = max((named for named, _ in found), key=DATA_CLASSES.index)
+    tier = min((fact.tier for _, fact in found), key=lambda tier: tier.rank)
+    return worst, tier, min(fact.observed_at for _, fact in found)
+
+
 def _strength(fact: KnownFact) -> tuple[int, datetime]:
     return fact.tier.rank, fact.observed_at
 

@@ -9,13 +9,14 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from sqlalchemy import Executable, select
 
 from proctor.errors import NotFoundError, RefusedError
 from proctor.inventory import records, uris
 from proctor.inventory.records import Allowance, ModelVersion
+from proctor.ledger.journal import Journal
 from proctor.ledger.records import Entry
 from proctor.store.database import Database
 from proctor.store.moments import to_text
@@ -25,14 +26,6 @@ from proctor.vocabulary.references import ModelUri, parse_model
 MAX_URIS: Final = 50
 _FIXED: Final = ("digest", *records.DESCRIPTION)
 """What of a version never changes once it is known."""
-
-
-class Appends(Protocol):
-    """The part of the ledger that the inventory writes through."""
-
-    async def append(self, entry: Entry, *, also: Sequence[Executable] = ()) -> object:
-        """Return once the entry and the other statements are on disk; raise `LedgerError` when they won't be."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ Snapshot = Mapping[str, tuple[ModelVersion, ...]]
 class Inventory:
     """The registered model versions. `load` fills it from the database."""
 
-    def __init__(self, ledger: Appends, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Journal, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._now = now
         self._writing = asyncio.Lock()
@@ -77,7 +70,7 @@ class Inventory:
         self._used: frozenset[str] = frozenset()
 
     @classmethod
-    def load(cls, database: Database, ledger: Appends, now: Callable[[], datetime]) -> "Inventory":
+    def load(cls, database: Database, ledger: Journal, now: Callable[[], datetime]) -> "Inventory":
         """Read all versions into memory. Raises `StateError` when the database does not answer."""
         inventory = cls(ledger, now)
         locators: dict[str, list[str]] = {}

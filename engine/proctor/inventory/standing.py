@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from proctor.plugins import Asking
 from proctor.store.database import Database
 from proctor.store.moments import to_text
+from proctor.store.replacement import replacement
 from proctor.store.tables import standing
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
@@ -85,22 +86,18 @@ class StandingDecisions:
         datasets = frozenset(item.id for item in request.facts.datasets or ())
         # As it will be read after a restart: whoever judges again asks at another point.
         known = StandingDecision(key, request, _asking(_document(asking)), datasets, decision.id)
-        columns = standing.c
-        row = insert(standing).values(
-            subject=key[0],
-            stage=key[1],
-            environment=key[2],
-            request=request.model_dump(mode="json", by_alias=True, exclude_none=True),
-            asking=_document(asking),
-            datasets=sorted(datasets),
-            decision_id=decision.id,
-            decided_at=to_text(self._now()),
-        )
-        former = delete(standing).where(
-            columns.subject == key[0], columns.stage == key[1], columns.environment == key[2]
-        )
+        row = {
+            "subject": key[0],
+            "stage": key[1],
+            "environment": key[2],
+            "request": request.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "asking": _document(asking),
+            "datasets": sorted(datasets),
+            "decision_id": decision.id,
+            "decided_at": to_text(self._now()),
+        }
         async with self._writing:
-            await self._database.awrite(former, row)
+            await self._database.awrite(*replacement(standing, row))
             self._known[key] = known
         if self.on_remember is not None:
             self.on_remember(known)

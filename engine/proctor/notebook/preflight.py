@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proctor.errors import ProctorError
+from proctor.vocabulary.words import BLOCKING
 
 SUPPLIERS: Final[Mapping[str, str]] = {
     "catalog": "the catalog sends an event about the dataset",
@@ -98,7 +99,7 @@ def _line(finding: Mapping[str, Any]) -> FactLine:
     groups: list[str] = [str(part) for gap in finding.get("why", ()) for part in gap["at"] if isinstance(part, str)]
     group = next((name for name in reversed(groups) if name in SUPPLIERS), "")
     supply = SUPPLIERS.get(group, "") if missing else finding["remediation"]
-    blocks = finding["effect"] in {"deny", "ask"}
+    blocks = finding["effect"] in BLOCKING
     state = "missing" if missing and blocks else "wrong" if blocks else "found"
     about = ", ".join(finding.get("item") or []) or "the run"
     return FactLine(state, finding["rule"], about, finding["message"], supply)

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Executable, insert, select, update
 
 from proctor.errors import NotFoundError, RefusedError
+from proctor.ledger.journal import Journal
 from proctor.ledger.outbox import OutboxMessage
 from proctor.ledger.records import Entry
 from proctor.store import tables
@@ -27,16 +28,6 @@ MAX_OPEN: Final = 100
 MAX_WAIVERS: Final = 100_000
 MAX_AHEAD: Final = timedelta(days=365)
 """How far ahead a waiver may begin: one that nobody remembers is not an exception any more."""
-
-
-class Journal(Protocol):
-    """The ledger, as far as waivers need it."""
-
-    async def append(
-        self, entry: Entry, *, outbox: Sequence[OutboxMessage] = (), also: Sequence[Executable] = ()
-    ) -> Any:
-        """Return once the entry, the messages and the changed rows are on disk, in one transaction."""
-        ...
 
 
 class Time(Protocol):

@@ -81,6 +81,10 @@ class Effect(StrEnum):
     DRYRUN = "dryrun"
 
 
+BLOCKING: Final = frozenset({Effect.DENY, Effect.ASK})
+"""Effects of findings that keep the outcome from being `allow`."""
+
+
 class Action(StrEnum):
     """What configuration makes of a failing rule."""
 

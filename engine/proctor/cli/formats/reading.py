@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from proctor.cli.plain import plain
 
-BLOCKING: Final = frozenset({"deny", "ask"})
 LIFTED: Final = frozenset({"waived", "approved"})
 """Effects of findings that people have taken on themselves. They are shown everywhere, and never count as a pass."""
 

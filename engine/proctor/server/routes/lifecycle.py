@@ -1,13 +1,16 @@
 """`/v1/datasets` and `/v1/violations`: what catalogs have told, and what exists against policy."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from proctor.errors import NotFoundError
+from proctor.inventory.merging import KnownFact
 from proctor.server.routes.exchange import answer, components, flag, number
 from proctor.store.moments import to_text
+from proctor.vocabulary.datasets import Dataset
 
 MAX_LISTED: Final = 1000
 
@@ -27,30 +30,29 @@ async def datasets(request: Request) -> Response:
     A URN is a parameter and never a part of the path: it holds slashes in its encoded form.
     """
     wanted = request.query_params.get("urn")
-    register = components(request).datasets
-    found: list[dict[str, Any]] = [
-        {
-            "urn": urn,
-            "namespace": dataset.namespace,
-            "name": dataset.name,
-            "facts": {
-                group: {
-                    "values": dict(fact.values) if fact.values is not None else None,
-                    "observed_at": to_text(fact.observed_at),
-                    "source": fact.source,
-                    "tier": str(fact.tier),
-                }
-                for group, fact in sorted(facts.items())
-            },
-        }
-        for urn, dataset, facts in register.list()
-        if wanted is None or urn == wanted
-    ]
+    found = components(request).datasets.list(wanted)
     if wanted is not None and not found:
         raise NotFoundError(
             f"looking for the dataset {wanted[:200]!r}", "no catalog has told of it", "See 'proctor dataset list'"
         )
-    return answer({"datasets": found[:MAX_LISTED], "total": len(found)})
+    return answer({"datasets": [_described(*one) for one in found[:MAX_LISTED]], "total": len(found)})
+
+
+def _described(urn: str, dataset: Dataset, facts: Mapping[str, KnownFact]) -> dict[str, Any]:
+    return {
+        "urn": urn,
+        "namespace": dataset.namespace,
+        "name": dataset.name,
+        "facts": {
+            group: {
+                "values": dict(fact.values) if fact.values is not None else None,
+                "observed_at": to_text(fact.observed_at),
+                "source": fact.source,
+                "tier": str(fact.tier),
+            }
+            for group, fact in sorted(facts.items())
+        },
+    }
 
 
 async def violations(request: Request) -> Response:
