@@ -6,7 +6,6 @@ tried, in the OPA that production runs: strict, on a Unix socket, behind the eng
 """
 
 import asyncio
-import copy
 import json
 import shutil
 import subprocess
@@ -47,6 +46,7 @@ from proctor.vocabulary.request import DecisionRequest
 from proctor.vocabulary.waiver import WaiverRequest
 from tests.contract.semantics import oracle
 from tests.engine.identity.stores import Stores, stores
+from tests.live.documents import at, changed, paths
 
 SAMPLES = Path(__file__).parents[2] / "rego" / "samples"
 REPLAYED = {
@@ -302,28 +302,6 @@ def _matters(name: str, path: tuple[str | int, ...]) -> bool:
     return not (path[-2:-1] == ("evidence",) and path[-1] in UNREAD_OF_EVIDENCE)
 
 
-def _paths(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    yield at, value
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, child in pairs:
-        yield from _paths(child, (*at, name))
-
-
-def _spoilt(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    """Return a copy with another value at the path; without it where the value is `...`."""
-    if not path:
-        return value
-    changed = copy.deepcopy(document)
-    holder = changed
-    for part in path[:-1]:
-        holder = holder[part]
-    if value is ...:
-        del holder[path[-1]]
-    else:
-        holder[path[-1]] = value
-    return changed
-
-
 def _wrong(value: Any) -> list[Any]:
     """Return values of every other type, and the empty ones of its own."""
     candidates: list[Any] = [None, True, False, 5, -1, "x", "", [], [None], ["x"], {}, {"x": "x"}]
@@ -335,15 +313,15 @@ async def test_a_wrong_value_anywhere_in_an_input_never_allows(name: str, opa: R
     """Each path, each other type, and nothing at all: exhaustive, because a list of examples forgets the one hole."""
     document = INPUTS[name]
     tried, allowed = 0, []
-    for path, value in _paths(document):
-        if not path or not _matters(name, path):
+    for path in paths(document):
+        if not _matters(name, path):
             continue
-        for other in (..., *_wrong(value)):
+        for other in (..., *_wrong(at(document, path))):
             tried += 1
-            verdict = await ask(opa, _spoilt(document, path, other))
+            verdict = await ask(opa, changed(document, (path, other)))
             if verdict.outcome == "allow":
                 # Where several values are right, the oracle says so, from the rules' meaning and without Rego.
-                if name in {"deployment", "runtime"} or not oracle.may_be_allowed(_spoilt(document, path, other)):
+                if name in {"deployment", "runtime"} or not oracle.may_be_allowed(changed(document, (path, other))):
                     allowed.append((path, other))
             else:
                 assert verdict.findings or verdict.problems, (path, other)
@@ -363,14 +341,14 @@ MALFORMED_INPUTS: list[Any] = [{}, None, "x", 5, True, "", [], [{}], [None], {"i
 @pytest.mark.parametrize("facts_list", ["models", "images"])
 async def test_a_malformed_list_never_allows(facts_list: str, opa: Running) -> None:
     for value in MALFORMED_LISTS:
-        verdict = await ask(opa, _spoilt(INPUTS["deployment"], ("facts", facts_list), value))
+        verdict = await ask(opa, changed(INPUTS["deployment"], (("facts", facts_list), value)))
         assert verdict.outcome == "deny", value
         assert any(finding.at[:1] == [facts_list] for finding in verdict.findings), value
 
 
 async def test_malformed_facts_never_allow(opa: Running) -> None:
     for value in MALFORMED_FACTS:
-        verdict = await ask(opa, _spoilt(INPUTS["deployment"], ("facts",), value))
+        verdict = await ask(opa, changed(INPUTS["deployment"], (("facts",), value)))
         assert verdict.outcome in {"deny", "error"}, value
         assert verdict.findings or verdict.problems, value
 
@@ -389,11 +367,12 @@ def _hostile_requests() -> Iterator[bytes]:
     good = REPLAYED["deployment/allowed_registered_models"]["request"]
     for value in (*MALFORMED_INPUTS, *MALFORMED_FACTS):
         yield json.dumps(value).encode()
-    for path, value in _paths(good):
+    for path in paths(good):
+        value = at(good, path)
         if len(path) in {1, 2} or path[:3] == ("facts", "models", 0):
             for other in (None, 5, "", [], {}, [None], {"x": "x"}, {"0": value}):
                 if type(other) is not type(value):
-                    yield json.dumps(_spoilt(good, path, other)).encode()
+                    yield json.dumps(changed(good, (path, other))).encode()
     text = json.dumps(good)
     yield text.replace('"facts": {', '"facts": {"models": [], ', 1).encode()  # a key twice
     yield text.replace('"deploy"', '"deploy\\ud800"', 1).encode()
@@ -432,9 +411,9 @@ async def test_strict_and_lenient_opa_say_the_same(name: str, opa: Running, opa_
     batch: dict[str, Any] = {}
     document = INPUTS[name]
     batch[name] = document
-    for path, _ in _paths(document):
-        for number, other in enumerate((..., None, 5, "x", [], {}) if path else ()):
-            batch[f"{name}:{path}:{number}"] = _spoilt(document, path, other)
+    for path in paths(document):
+        for number, other in enumerate((..., None, 5, "x", [], {})):
+            batch[f"{name}:{path}:{number}"] = changed(document, (path, other))
     batch |= {f"malformed:{number}": value for number, value in enumerate(MALFORMED_INPUTS)}
     (tmp_path / "input.json").write_text(json.dumps({"batch": batch}))
     query = "{name: found | some name, one in input.batch; found := data.governance.main.decision with input as one}"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,16 +15,11 @@ from typing import Any, Final
 import httpx
 from werkzeug.security import generate_password_hash
 
+from tests.live.server import free_port
+
 START_LIMIT: Final = 90.0
 """Seconds. 7 to 12 on a quiet machine: MLflow imports for most of them."""
 ADMIN, ADMIN_PASSWORD = "admin", "adminpassword1234"
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MlflowServer:

@@ -212,6 +212,13 @@ def wait_for(ready: Callable[[], T], limit: float, complaint: Callable[[], str],
         time.sleep(every)
 
 
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def children(pid: int, name: str) -> list[int]:
     """Return the ids of the live processes below `pid` whose program is called `name` (Linux: /proc)."""
     found = []

@@ -4,7 +4,6 @@ An allowed promotion is remembered, so that it is judged again when a fact behin
 deployed in the environment that the alias stands for. If either can't be written, the answer is no.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from proctor.plugins import RegisteredVersion, Services
 from proctor.vocabulary.artifacts import ManifestFile, manifest_digest
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
+from proctor.vocabulary.references import MODEL_NAME
 from proctor.vocabulary.words import BLOCKING, EvidenceTier, Outcome
 from proctor_adapters.mlflow import translate
 from proctor_adapters.mlflow.configuration import MlflowSettings
@@ -34,8 +34,6 @@ log = structlog.get_logger(__name__)
 
 SYSTEM = "mlflow"
 ARTIFACT_CHANGED = "artifact_changed"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
-"""Names of models that the inventory takes; better told when a version is made than when nobody hashes it."""
 
 
 class Gate:
@@ -82,8 +80,9 @@ class Gate:
         return await self._decider.decide(request, asking)
 
     async def _version(self, call: GateCall, version: VersionEvidence, caller: Caller) -> Reply:
-        if not NAME.fullmatch(version.name):
-            found = f"denied: a model called {version.name!r:.220} can't be kept; names are like {NAME.pattern}"
+        # The inventory would refuse it, too: better told when a version is made than when nobody hashes it.
+        if not MODEL_NAME.fullmatch(version.name):
+            found = f"denied: a model called {version.name!r:.220} can't be kept; names are like {MODEL_NAME.pattern}"
             return Reply(allowed=False, governed=True, message=found)
         record = await self._preflight(version.preflight)
         purpose = record.get("purpose")

@@ -143,17 +143,8 @@ def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str]) -> Lineage:
         if found.dataset is None:
             unresolved.append(f"{logged.name or 'an input'}: {found.why}"[:500])
             continue
-        version = logged.version or found.version
-        urn = found.dataset.urn
-        item: dict[str, Any] = {
-            "id": urn,
-            "reference": {
-                "namespace": found.dataset.namespace, "name": found.dataset.name, "pinned": version is not None,
-                **({"version": version} if version else {}),
-            },
-        }  # fmt: skip
-        if version:
-            item["digest"] = found.dataset.digest(version)
+        item = found.dataset.item(logged.version or found.version)
+        urn = item["id"]
         key = item.get("digest", urn)
         items[key] = item
         if key not in declared:

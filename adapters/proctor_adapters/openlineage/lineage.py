@@ -32,10 +32,15 @@ def identity(document: Mapping[str, Any]) -> Dataset | None:
         return None
 
 
+def facets(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return all facets, deleted ones too; none where there is no object of them."""
+    found = document.get("facets")
+    return found if isinstance(found, dict) else {}
+
+
 def facet(document: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     """Return a facet that is there and was not deleted."""
-    facets = document.get("facets")
-    found = facets.get(name) if isinstance(facets, dict) else None
+    found = facets(document).get(name)
     return found if isinstance(found, dict) and found.get("_deleted") is not True else None
 
 

@@ -16,7 +16,7 @@ from proctor.vocabulary.words import EvidenceTier
 from proctor_adapters.openlineage import governance
 from proctor_adapters.openlineage.events import moment as time_of
 from proctor_adapters.openlineage.governance import GROUPS, Stated
-from proctor_adapters.openlineage.lineage import edges, facet, identity, listed
+from proctor_adapters.openlineage.lineage import edges, facet, facets, identity, listed
 
 MAX_DATASETS: Final = 1000
 """Inputs and outputs of one event that are read."""
@@ -91,18 +91,13 @@ class _Sayer:
 # --- Facts ------------------------------------------------------------------------------------------------------------
 
 
-def _facets(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = document.get("facets")
-    return found if isinstance(found, dict) else {}
-
-
 def _groups(document: Mapping[str, Any], moment: datetime) -> Iterator[_Group]:
     state = (facet(document, "lifecycleStateChange") or {}).get("lifecycleStateChange")
     if state == "DROP":
         yield from _gone()
         return
     yield CATALOG, {"known": True, "confidence": "exact"}, ""
-    if isinstance(_facets(document).get(OWNERSHIP), dict):
+    if isinstance(facets(document).get(OWNERSHIP), dict):
         stated = facet(document, OWNERSHIP)
         yield OWNERSHIP, None if stated is None else _owners(stated), ""
     tags, own = _stated(document, "tags"), _stated(document, CUSTOM_FACET)
@@ -124,7 +119,7 @@ def _owners(stated: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _stated(document: Mapping[str, Any], name: str) -> Stated | None:
     """Return the reserved keys of a facet; none of them if it was deleted; None if it is not in the event."""
-    if not isinstance(_facets(document).get(name), dict):
+    if not isinstance(facets(document).get(name), dict):
         return None
     found = facet(document, name)
     if found is None:
@@ -160,10 +155,10 @@ def _aliases(document: Mapping[str, Any], sayer: _Sayer) -> Iterator[DatasetAlia
     if not sayer.may(CATALOG):
         return
     said: dict[str, list[Dataset | None]] = {}
-    if isinstance(_facets(document).get("symlinks"), dict):
+    if isinstance(facets(document).get("symlinks"), dict):
         stated = facet(document, "symlinks") or {}
         said["symlinks"] = [identity(one) for one in listed(stated.get("identifiers"))]
-    if isinstance(_facets(document).get("dataSource"), dict):
+    if isinstance(facets(document).get("dataSource"), dict):
         # Mostly a server, which many datasets share. Only a URI that names an object in a store is a dataset's name.
         uri = (facet(document, "dataSource") or {}).get("uri")
         said["dataSource"] = [_located(uri) if isinstance(uri, str) else None]

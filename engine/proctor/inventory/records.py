@@ -11,14 +11,13 @@ from sqlalchemy import Executable, insert, update
 from proctor.errors import RefusedError
 from proctor.store.moments import from_text, to_text
 from proctor.store.tables import model_uris, model_versions
-from proctor.vocabulary.references import DIGEST
+from proctor.vocabulary.references import DIGEST, MODEL_NAME
 from proctor.vocabulary.words import DATA_CLASSES
 
 DESCRIPTION: Final = ("author", "purpose", "exposure", "autonomy", "data_class")
 """What may be unknown of a version when it is registered."""
 EXPOSURES: Final = ("internal", "partner", "public")
 AUTONOMIES: Final = ("advisory", "supervised", "autonomous")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PRINCIPAL = re.compile(r"(person|service):[a-z0-9]{4,64}")
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9_.-]{0,127}")
@@ -85,7 +84,7 @@ class ModelVersion:
 def validate(version: ModelVersion) -> None:
     """Raise `RefusedError` with status 422 for the first field that is not what the vocabulary takes."""
     checks: tuple[tuple[str, str | None, re.Pattern[str] | tuple[str, ...]], ...] = (
-        ("name", version.name, _NAME),
+        ("name", version.name, MODEL_NAME),
         ("version", version.version, _VERSION),
         ("digest", version.digest, DIGEST),
         ("author", version.author, _PRINCIPAL),

@@ -1,6 +1,5 @@
 """What is about to be trained, and from what: read from the notebook's own surroundings, nothing guessed."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -28,15 +27,6 @@ class PlannedDataset:
     def key(self) -> str:
         """Return the digest of the version, or the URN where no version is named."""
         return self.dataset.digest(self.version) if self.version else self.dataset.urn
-
-    def item(self) -> dict[str, Any]:
-        """Return the item of the request's list `datasets`."""
-        reference = {"namespace": self.dataset.namespace, "name": self.dataset.name, "pinned": self.version is not None}
-        item: dict[str, Any] = {"id": self.dataset.urn, "reference": reference}
-        if self.version is not None:
-            reference["version"] = self.version
-            item["digest"] = self.key
-        return item
 
 
 def dataset(spelt: "str | Mapping[str, str] | PlannedDataset") -> PlannedDataset:
@@ -98,11 +88,6 @@ def environment_lock() -> str:
     return "\n".join([f"# Python {sys.version.split()[0]}", *sorted(found, key=str.casefold)])
 
 
-def lock_digest() -> str:
-    """Return the SHA-256 of `environment_lock`, in hexadecimal."""
-    return hashlib.sha256(environment_lock().encode()).hexdigest()
-
-
 def _git(folder: Path, *arguments: str) -> str | None:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
@@ -137,6 +122,6 @@ def request(
                 "purpose": purpose, "commit": around.commit, "clean": around.clean, "locked": around.locked,
                 "seeded": around.seeded,
             },
-            "datasets": [one.item() for one in datasets],
+            "datasets": [one.dataset.item(one.version) for one in datasets],
         },
     }  # fmt: skip

@@ -20,12 +20,11 @@ from proctor.errors import EngineError, SettingsError, UsageError
 from proctor.notebook import plan
 from proctor.notebook.plan import PlannedDataset
 from proctor.notebook.preflight import Preflight, TrainingRefusedError
+from proctor.vocabulary.run_tags import INPUT_VERSION, PREFLIGHT
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PREFLIGHT_TAG = "governance.preflight"
-INPUT_VERSION_TAG = "proctor.version"
 _TIMEOUT = 15.0
 
 
@@ -103,8 +102,8 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         `context`: what the datasets are for; evaluations need a preflight too. `run` goes to `mlflow.start_run`.
         `seed` also seeds `random`, and NumPy if it is there.
         """
-        if PREFLIGHT_TAG in (run.get("tags") or {}):
-            raise UsageError("reading the run's tags", f"{PREFLIGHT_TAG} is set", "Leave it out: it is set here")
+        if PREFLIGHT in (run.get("tags") or {}):
+            raise UsageError("reading the run's tags", f"{PREFLIGHT} is set", "Leave it out: it is set here")
         self._plan: dict[str, Any] = {
             "purpose": purpose, "datasets": [plan.dataset(one) for one in datasets], "seed": seed,
             "environment": environment, "name": name, "folder": folder,
@@ -125,8 +124,8 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
             return self.preflight
         import mlflow  # noqa: PLC0415 (Proctor works without it)
 
-        tags = {**(self._run_options.pop("tags", None) or {}), PREFLIGHT_TAG: self.preflight.id}
-        self._active = mlflow.start_run(tags=tags, **self._run_options)
+        tags = {**(self._run_options.get("tags") or {}), PREFLIGHT: self.preflight.id}
+        self._active = mlflow.start_run(**{**self._run_options, "tags": tags})
         run = self._active.__enter__()
         try:
             self._log_inputs(run.info.run_id)
@@ -145,7 +144,7 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         for one in self._plan["datasets"]:
             uri = f"{one.dataset.namespace}/{one.dataset.name.lstrip('/')}"
             tags = [InputTag("mlflow.data.context", self._context)]
-            tags += [InputTag(INPUT_VERSION_TAG, one.version)] if one.version else []
+            tags += [InputTag(INPUT_VERSION, one.version)] if one.version else []
             scheme = uri.partition("://")[0]
             source = json.dumps({"uri": uri})
             entity = Dataset(one.dataset.name[-490:], hashlib.sha256(one.key.encode()).hexdigest()[:8], scheme, source)

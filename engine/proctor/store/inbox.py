@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.errors import StateError
 from proctor.store.database import Database
-from proctor.store.moments import from_text, to_text
+from proctor.store.moments import to_text
 from proctor.store.tables import inbox
 
 MAX_WAITING: Final = 20_000
@@ -28,7 +28,6 @@ class Received:
     body: bytes
     sender: Mapping[str, Any]
     """Who sent it, as the adapter wrote it down: principal, and what its key may assert."""
-    received_at: datetime
 
 
 class Inbox:
@@ -73,13 +72,13 @@ class Inbox:
         """Return events that wait, in the order in which they came."""
         columns = inbox.c
         statement = (
-            select(columns.id, columns.body, columns.sender, columns.received_at)
+            select(columns.id, columns.body, columns.sender)
             .where(columns.adapter == adapter, columns.processed_at.is_(None))
             .order_by(columns.id)
             .limit(limit)
         )
         rows = await self._database.aread(statement)
-        return [Received(row.id, bytes(row.body), row.sender, from_text(row.received_at)) for row in rows]
+        return [Received(row.id, bytes(row.body), row.sender) for row in rows]
 
     async def done(self, event_id: int, problem: str | None = None) -> None:
         """Note that an event was worked through, or why it can't be."""

@@ -58,6 +58,13 @@ class Dataset:
         """Return the digest of one version of the dataset: of canonical namespace, name and version."""
         return digest({"namespace": self.namespace, "name": self.name, "version": version})
 
+    def item(self, version: str | None) -> dict[str, Any]:
+        """Return the item of a request's list `datasets` that names this dataset, pinned where a version is named."""
+        reference: dict[str, Any] = {"namespace": self.namespace, "name": self.name, "pinned": version is not None}
+        if version is None:
+            return {"id": self.urn, "reference": reference}
+        return {"id": self.urn, "digest": self.digest(version), "reference": reference | {"version": version}}
+
 
 def canonical(namespace: str, name: str) -> Dataset:
     """Return the canonical identity of a dataset as somebody spells it. Raises `ValueError` for what names nothing."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+MODEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,199}")
+"""Names of models that the inventory takes."""
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -8,9 +8,9 @@ from proctor.errors import RefusedError, SettingsError, StateError
 from proctor.inventory import records
 from proctor.plugins import Services
 from proctor.vocabulary.words import EvidenceTier
-from proctor_adapters.mlflow import create
+from proctor_adapters.mlflow import create, gate
 from proctor_adapters.mlflow.configuration import MlflowSettings
-from proctor_adapters.mlflow.gate import NAME, Gate
+from proctor_adapters.mlflow.gate import Gate
 from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall, Reply
 from tests.adapters.mlflow.doubles import (
     DIGEST,
@@ -246,7 +246,7 @@ async def test_what_is_hashed_again_is_what_is_new_in_use_or_changed() -> None:
 
 
 def test_the_names_that_are_taken_are_those_that_the_inventory_keeps() -> None:
-    assert records._NAME.pattern == NAME.pattern
+    assert records.MODEL_NAME is gate.MODEL_NAME
 
 
 @pytest.mark.parametrize("name", ["modèle", "a+b", "-x", "x" * 201])

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
+from proctor.vocabulary import run_tags
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own deprecations are not ours to mend
     from proctor_adapters.mlflow.plugin import artifacts, client, evidence, hashing, names, runs
@@ -60,9 +62,9 @@ def test_a_reserved_tag_is_refused_in_every_spelling(prefix: str, rest: str) -> 
 
 
 def test_only_the_claim_may_be_set_and_only_as_it_is_spelt() -> None:
-    names.refuse_reserved(["governance.preflight", "governed", "x.governance.y"], but=names.PREFLIGHT)
+    names.refuse_reserved(["governance.preflight", "governed", "x.governance.y"], but=run_tags.PREFLIGHT)
     with pytest.raises(MlflowException):
-        names.refuse_reserved(["Governance.preflight"], but=names.PREFLIGHT)
+        names.refuse_reserved(["Governance.preflight"], but=run_tags.PREFLIGHT)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 5))

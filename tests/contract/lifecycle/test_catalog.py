@@ -27,7 +27,7 @@ from openlineage.client.facet_v2 import ownership_dataset, tags_dataset
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpCompression, HttpConfig, HttpTransport
 
 from proctor.vocabulary.datasets import canonical
-from tests.live.server import ProctorServer, running
+from tests.live.server import ProctorServer, running, wait_for
 
 PRODUCER = "https://example.com/catalog"
 PAYMENTS = canonical("s3://lake", "payments")
@@ -63,11 +63,7 @@ class Sink:
 
 
 def eventually(found: Callable[[], Any], limit: float = 15.0) -> Any:
-    until = time.monotonic() + limit
-    while not (value := found()):
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.05)
-    return value
+    return wait_for(found, limit, lambda: "it did not happen", 0.05)
 
 
 @pytest.fixture(scope="module")

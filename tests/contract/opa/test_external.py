@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -39,6 +38,7 @@ from tests.contract.opa.conftest import Policies
 from tests.contract.opa.scripted import answer, reply, scripted
 from tests.contract.opa.sidecar import Link, Sidecar, delivered, eventually, link
 from tests.live import subjects
+from tests.live.server import free_port
 
 JUDGED = Reason.NON_COMPLIANT
 """What the rules say of a deployment whose facts are only declared. Nothing but an evaluated policy says that."""
@@ -142,7 +142,7 @@ class Maker:
         staleness: float = 300.0,
         **settings: Any,
     ) -> AsyncIterator[World]:
-        listen = f"127.0.0.1:{_free_port()}" if tcp else f"unix://{self.state_dir / 'opa.sock'}"
+        listen = f"127.0.0.1:{free_port()}" if tcp else f"unix://{self.state_dir / 'opa.sock'}"
         engine = OpaSettings(
             binary=self.opa_binary, url=f"http://{listen}" if tcp else listen, staleness=staleness, timeout=1.0
         )
@@ -176,11 +176,6 @@ class Maker:
 @pytest.fixture
 def make(opa_binary: Path, state_dir: Path, policies: Policies) -> Maker:
     return Maker(opa_binary, state_dir, policies.first.public_key_path)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return int(bound.getsockname()[1])
 
 
 # --- The whole way ---------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from proctor.vocabulary.canonical import canonical
 from tests.contract.semantics import oracle
-from tests.contract.semantics.worlds import DEPLOYMENT, INPUTS, World, at, changed, paths
+from tests.contract.semantics.worlds import DEPLOYMENT, INPUTS, World
 from tests.live import subjects
+from tests.live.documents import at, changed, paths
 from tests.live.server import LocalConnection
 
 VALUES: list[Any] = [

@@ -11,18 +11,9 @@ from proctor.evidence.gather import Providers
 from proctor.plugins import FactGroup, Question
 from proctor.vocabulary.principal import Actor, PrincipalKind
 from proctor.vocabulary.words import EvidenceTier
-from tests.contract.semantics.worlds import (
-    DEPLOYMENT,
-    INPUTS,
-    World,
-    asking_as,
-    at,
-    changed,
-    gaps,
-    gate,
-    statuses,
-)
+from tests.contract.semantics.worlds import DEPLOYMENT, INPUTS, World, asking_as, gaps, gate, statuses
 from tests.live import subjects
+from tests.live.documents import at, changed
 
 NOW = datetime.fromisoformat(DEPLOYMENT["context"]["now"])
 MODEL = ("facts", "models", 0)

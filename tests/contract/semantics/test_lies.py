@@ -11,8 +11,9 @@ import pytest
 from proctor.ledger.cases import CaseStore
 from proctor.vocabulary.canonical import decode, digest_bytes
 from proctor.vocabulary.decision import Decision
-from tests.contract.semantics.worlds import Tampering, World, asking_as, changed, gate, paths, statuses
+from tests.contract.semantics.worlds import Tampering, World, asking_as, gate, statuses
 from tests.live import subjects
+from tests.live.documents import changed, paths
 
 REFUSALS = {"verdict_mismatch", "engine_foreign_revision", "engine_bad_shape", "policy_problem", "engine_no_rules"}
 PINNED = "deployment.image_pinned"

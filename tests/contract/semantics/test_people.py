@@ -9,8 +9,9 @@ import pytest
 
 from proctor.evidence.project import cases
 from proctor.vocabulary.canonical import decode
-from tests.contract.semantics.worlds import DEPLOYMENT, Tampering, World, at, changed, statuses
+from tests.contract.semantics.worlds import DEPLOYMENT, Tampering, World, statuses
 from tests.live import subjects
+from tests.live.documents import at, changed
 
 IMAGE = ("facts", "images", 0)
 PINNED = "deployment.image_pinned"

@@ -18,8 +18,9 @@ from proctor.opa.managed import ManagedOpa
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical
 from tests.contract.semantics import rules
-from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, Tampering, World, changed, statuses
+from tests.contract.semantics.worlds import DEPLOYMENT, ROOT, Tampering, World, statuses
 from tests.live import subjects
+from tests.live.documents import changed
 
 REGO = ROOT / "rego"
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from tests.contract.semantics import rules
-from tests.contract.semantics.worlds import DEPLOYMENT, World, changed, gaps, statuses
+from tests.contract.semantics.worlds import DEPLOYMENT, World, gaps, statuses
 from tests.live import subjects
+from tests.live.documents import changed
 
 SILENT = (
     "collection_misspelt", "field_misspelt", "local_undefined", "filter_on_missing_field",

@@ -4,12 +4,11 @@ Tests are plain functions: the loop runs in a thread of its own, so that one eng
 """
 
 import asyncio
-import copy
 import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -42,7 +41,6 @@ LIMIT: Final = 30.0
 _AT_ONCE: Final = 8
 
 T = TypeVar("T")
-Path_ = tuple[str | int, ...]
 
 
 class Loop:
@@ -212,42 +210,6 @@ def gate(**differences: Any) -> Caller:
 def asking_as(caller: Caller, **differences: Any) -> Asking:
     """Return what surrounds a question of this caller."""
     return Asking(**({"caller": caller, "budget": 20.0, "source": "test"} | differences))
-
-
-# --- Changing documents ----------------------------------------------------------------------------------------------
-
-
-def at(document: Any, path: Iterable[str | int]) -> Any:
-    """Return what stands at a path."""
-    for part in path:
-        document = document[part]
-    return document
-
-
-def changed(document: Any, *changes: tuple[Path_, Any]) -> Any:
-    """Return a copy with other values at some paths; `...` takes out what stands there."""
-    found = copy.deepcopy(document)
-    for path, value in changes:
-        holder = at(found, path[:-1])
-        if isinstance(holder, dict) and not isinstance(path[-1], str):
-            raise TypeError("an object has no index")
-        if value is ...:
-            del holder[path[-1]]
-        elif isinstance(holder, list) and path[-1] == len(holder):
-            holder.append(copy.deepcopy(value))
-        else:
-            holder[path[-1]] = copy.deepcopy(value)
-    return found
-
-
-def paths(value: Any, prefix: Path_ = ()) -> Iterator[Path_]:
-    """Yield the path of every node below a document."""
-    pairs: Iterable[tuple[str | int, Any]] = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for name, child in pairs:
-        yield (*prefix, name)
-        yield from paths(child, (*prefix, name))
 
 
 def statuses(verdict: Verdict | Decision, rule: str) -> list[str]:

@@ -1,8 +1,6 @@
 """The door: every required field is required, every type is checked, nothing of any shape gets past by accident."""
 
-import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +9,8 @@ from hypothesis import strategies as st
 
 from proctor.decide.door import read
 from proctor.vocabulary.request import DecisionRequest
+from tests.live import documents
+from tests.live.documents import paths
 
 VALID: dict[str, Any] = {
     "schema": "proctor/request/v1",
@@ -37,26 +37,8 @@ VALID: dict[str, Any] = {
 }  # fmt: skip
 
 
-def paths(value: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield (*prefix, key)
-            yield from paths(item, (*prefix, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from paths(item, (*prefix, index))
-
-
 def changed(path: tuple[Any, ...], value: Any = ...) -> bytes:
-    document = copy.deepcopy(VALID)
-    holder = document
-    for part in path[:-1]:
-        holder = holder[part]
-    if value is ...:
-        del holder[path[-1]]
-    else:
-        holder[path[-1]] = value
-    return json.dumps(document).encode()
+    return json.dumps(documents.changed(VALID, (path, value))).encode()
 
 
 def test_the_valid_request_is_valid() -> None:

@@ -16,6 +16,8 @@ import httpx
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
+from proctor_adapters.mlflow.plugin.process import PerProcess
+
 BUDGET: Final = 1.5
 """Seconds for one question: MLflow's handler holds one of few threads meanwhile."""
 MANIFEST_BUDGET: Final = 30.0
@@ -51,7 +53,6 @@ class ProctorClient:
     ) -> None:
         self._lock = threading.Lock()
         self._closed_until = 0.0
-        self._where = socket or url or ""
         if transport is None and socket:
             transport = httpx.HTTPTransport(uds=socket)
         self._client = httpx.Client(
@@ -171,15 +172,9 @@ def require(client: ProctorClient, question: Mapping[str, Any]) -> Mapping[str, 
     return answer
 
 
-_one: dict[int, ProctorClient] = {}
-_lock = threading.Lock()
+def _configured() -> ProctorClient:
+    return ProctorClient.from_environment(os.environ)
 
 
-def shared() -> ProctorClient:
-    """Return the one client of this process. A fork gets its own: connections are not shared."""
-    with _lock:
-        pid = os.getpid()
-        if pid not in _one:
-            _one.clear()
-            _one[pid] = ProctorClient.from_environment(os.environ)
-        return _one[pid]
+shared: Final = PerProcess(_configured)
+"""Returns the one client of this process."""

@@ -18,6 +18,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from proctor.vocabulary import run_tags
 from proctor_adapters.mlflow.plugin import names
 from proctor_adapters.mlflow.plugin.client import denied
 
@@ -123,7 +124,7 @@ def _gather(name: str, version: str, source: str, run_id: str | None, created: d
         "model_id": model.model_id if model is not None else None,
         "run_id": made_by.info.run_id if made_by is not None else None,
         "user": tags.get(names.USER),
-        "preflight": tags.get(names.PREFLIGHT, "")[:MAX_TEXT] or None,
+        "preflight": tags.get(run_tags.PREFLIGHT, "")[:MAX_TEXT] or None,
         "card": _card(made_by),
     }
     found |= {key: value for key, value in optional.items() if value is not None}
@@ -205,8 +206,8 @@ def _inputs(made_by: Any) -> list[dict[str, Any]]:
             # Half of a JSON text would be none; without a source the input is unresolved, and that blocks.
             "source": dataset.source if dataset.source and len(dataset.source) <= MAX_TEXT else "",
         }  # fmt: skip
-        if tags.get(names.INPUT_VERSION):
-            entry["version"] = tags[names.INPUT_VERSION][:MAX_TEXT]
+        if tags.get(run_tags.INPUT_VERSION):
+            entry["version"] = tags[run_tags.INPUT_VERSION][:MAX_TEXT]
         # A dataset that only served to measure is no input of the model.
         if tags.get("mlflow.data.context") != "evaluation":
             found.append(entry)

@@ -28,6 +28,7 @@ from mlflow.utils.logging_utils import eprint
 
 from proctor.vocabulary.artifacts import sha256_of, unsafe
 from proctor_adapters.mlflow.plugin import client, evidence, names
+from proctor_adapters.mlflow.plugin.process import PerProcess
 
 CHUNK: Final = 1024 * 1024
 EVERY: Final = 300.0
@@ -203,15 +204,5 @@ def hashed(location: str) -> Iterator[dict[str, Any]]:
             yield {"path": name, "sha256": digest, "size": size, "unsafe": unsafe(name, beginning)}
 
 
-_one: dict[int, Hasher] = {}
-_lock = threading.Lock()
-
-
-def shared() -> Hasher:
-    """Return the one hasher of this process. A fork has no threads of its parent, and gets its own."""
-    with _lock:
-        pid = os.getpid()
-        if pid not in _one:
-            _one.clear()
-            _one[pid] = Hasher()
-        return _one[pid]
+shared: Final = PerProcess(Hasher)
+"""Returns the one hasher of this process."""

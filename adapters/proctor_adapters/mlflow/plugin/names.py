@@ -1,9 +1,10 @@
-"""Names that the plugin keeps for itself, and how MLflow's own names are compared."""
+"""Names that the plugin keeps for itself, how MLflow's own names are compared, and the name of whoever asks."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from flask import g, has_request_context
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.utils import workspace_context
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
@@ -12,8 +13,6 @@ from proctor_adapters.mlflow.plugin.client import denied
 
 PREFIX: Final = "governance."
 """Tags with it are written by the server alone: they would be forged otherwise."""
-PREFLIGHT: Final = "governance.preflight"
-"""The one of them that a client sets, when it creates a run; it is a claim, which Proctor looks up."""
 USER: Final = "governance.user"
 """Whom MLflow had authenticated when the run was created."""
 DECISION: Final = "governance.decision"
@@ -22,8 +21,11 @@ IS_PROMPT: Final = "mlflow.prompt.is_prompt"
 """It hides a model from the registry's own events."""
 VERDICT: Final = "validation.verdict"
 """Tag of a run by which somebody says whether the model that it measured is fit (`fit`, or anything else)."""
-INPUT_VERSION: Final = "proctor.version"
-"""Tag of a logged input that names the version of its dataset."""
+
+
+def user() -> str | None:
+    """Return whom MLflow has authenticated for this request; None outside of one, or without authentication."""
+    return getattr(g, "mlflow_authenticated_user", None) if has_request_context() else None
 
 
 def reserved(key: str) -> bool:

@@ -20,6 +20,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.server import handlers
 from mlflow.utils.proto_json_utils import parse_dict
 
+from proctor.vocabulary import run_tags
 from proctor_adapters.mlflow.plugin import client, evidence, names
 
 _log = logging.getLogger(__name__)
@@ -28,11 +29,6 @@ _STARTS: Final = frozenset({"_create_run", "serve_create_promptlab_run"})
 _KNOWN_OWNERS: Final = 10_000
 _owners: OrderedDict[str, str] = OrderedDict()
 """Run to user. A run bears its user from its creation on, and for good, so this never becomes wrong."""
-
-
-def user() -> str | None:
-    """Return whom MLflow has authenticated for this request, or None."""
-    return getattr(g, "mlflow_authenticated_user", None)
 
 
 def message(kind: Any) -> Any:
@@ -53,13 +49,13 @@ def message(kind: Any) -> Any:
 
 def _start(tags: Iterable[tuple[str, str]]) -> None:
     stated = dict(tags)
-    names.refuse_reserved(stated, but=names.PREFLIGHT)
-    claimed = stated.get(names.PREFLIGHT) or _inherited(stated.get("mlflow.parentRunId"))
-    question: dict[str, Any] = {"action": "create_run", "user": user()}
+    names.refuse_reserved(stated, but=run_tags.PREFLIGHT)
+    claimed = stated.get(run_tags.PREFLIGHT) or _inherited(stated.get("mlflow.parentRunId"))
+    question: dict[str, Any] = {"action": "create_run", "user": names.user()}
     if claimed:
         question["preflight"] = claimed[: evidence.MAX_TEXT]
     answer = client.require(client.shared(), question)
-    g.proctor_stamps = {names.USER: user(), names.PREFLIGHT: claimed, names.DECISION: answer.get("decision")}
+    g.proctor_stamps = {names.USER: names.user(), run_tags.PREFLIGHT: claimed, names.DECISION: answer.get("decision")}
 
 
 def _run_created() -> None:
@@ -77,7 +73,7 @@ def _promptlab_run_created() -> None:
 def _inherited(parent: str | None) -> str | None:
     """Return the preflight of the parent run: one decision stands for a sweep and all its children."""
     run = evidence.run(parent) if parent else None
-    found: str | None = run.data.tags.get(names.PREFLIGHT) if run is not None else None
+    found: str | None = run.data.tags.get(run_tags.PREFLIGHT) if run is not None else None
     return found
 
 
@@ -104,7 +100,7 @@ def stamp(response: Response) -> None:
 
 def require_own(run_id: str) -> None:
     """Raise a denial where the run was started by somebody else than whoever calls."""
-    caller = user()
+    caller = names.user()
     owner = _owner(run_id) if run_id and caller is not None else None
     if owner is not None and owner != caller:
         raise client.denied(

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import g, has_request_context
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
@@ -28,16 +27,11 @@ _AT_ONCE = 100
 """Versions in one question."""
 
 
-def user() -> str | None:
-    """Return whom MLflow has authenticated for this request; None outside of one, or without authentication."""
-    return getattr(g, "mlflow_authenticated_user", None) if has_request_context() else None
-
-
 class Gated:
     """The methods that write. Mixed in before MLflow's own store."""
 
     def _require(self, action: str, **question: Any) -> Mapping[str, Any]:
-        return client.require(client.shared(), {"action": action, "user": user(), **question})
+        return client.require(client.shared(), {"action": action, "user": names.user(), **question})
 
     def _promote(self, name: str, version: Any, target: str) -> str | None:
         """Return the id of the decision that allows it; None where nobody decides on it. Raises `MlflowException`."""
