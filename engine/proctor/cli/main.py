@@ -1,17 +1,19 @@
 """The entry point `proctor`: what is answered without loading anything, and what becomes of errors.
 
-`proctor --version` imports the standard library only. Everything else goes through typer, and each command imports
+`proctor --version` imports next to nothing. Everything else goes through typer, and each command imports
 what it needs when it runs. No exception reaches the terminal as a traceback, unless `PROCTOR_DEBUG=1` asks for it.
 """
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from proctor import __version__
-from proctor.cli import exits
-from proctor.errors import PolicyError, ProctorError
+
+TYPE_CHECKING = False
+"""See `proctor`."""
+if TYPE_CHECKING:
+    from proctor.errors import ProctorError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,26 +25,38 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code (`proctor.cli.exits`)."""
     if list(arguments) in (["--version"], ["-V"]) and "_PROCTOR_COMPLETE" not in os.environ:
         print(f"proctor {__version__}")
-        return exits.ALLOW
-    debug = os.environ.get("PROCTOR_DEBUG") == "1"
+        return 0
+    return _run(list(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    from proctor.cli import exits
+    from proctor.errors import ProctorError
+
     try:
-        return _dispatch(list(arguments))
+        return _dispatch(arguments)
     except ProctorError as error:
-        if debug:
-            traceback.print_exc()
+        _debug()
         say_error(error)
         return exits.of_error(error)
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except Exception as error:  # noqa: BLE001 (the last line of defence: a defect is exit code 3, never an answer)
-        if debug:
-            traceback.print_exc()
+        _debug()
         print(f"proctor: internal error: {type(error).__name__}: {_line(str(error))}", file=sys.stderr)
         print("  This is a defect in Proctor. PROCTOR_DEBUG=1 shows where it happened.", file=sys.stderr)
         return exits.ENGINE_ERROR
 
 
+def _debug() -> None:
+    if os.environ.get("PROCTOR_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
 def _dispatch(arguments: list[str]) -> int:
+    from proctor.cli import exits
     from proctor.cli.app import command
 
     try:
@@ -52,8 +66,10 @@ def _dispatch(arguments: list[str]) -> int:
     return exits.ALLOW
 
 
-def say_error(error: ProctorError) -> None:
+def say_error(error: "ProctorError") -> None:
     """Print what was tried, what was found and what to do, to standard error."""
+    from proctor.errors import PolicyError
+
     lines = [f"proctor: {_line(error.tried)}"]
     found = error.problems if isinstance(error, PolicyError) else error.found.splitlines()
     lines += [f"  found: {_line(text)}" for text in found or ["nothing"]]

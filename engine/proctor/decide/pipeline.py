@@ -11,18 +11,19 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from proctor import __version__
 from proctor.decide import door, ids, recount, render
 from proctor.decide.document import input_document
 from proctor.errors import EngineError, LedgerError, OpaError
-from proctor.evidence.gather import Providers, instant, references
+from proctor.evidence.gather import Providers, references
 from proctor.evidence.identify import DigestOf, Identified, identify
 from proctor.opa.bundle import BuiltBundle
 from proctor.opa.engine import ENTRYPOINT_DECISION, PolicyEngine
 from proctor.opa.index import Selection
 from proctor.plugins import Asking, Question
+from proctor.store.moments import to_text
 from proctor.vocabulary.canonical import NotCanonical, canonical, digest_bytes
 from proctor.vocabulary.decision import (
     DecidedSubject,
@@ -48,6 +49,7 @@ of 488 callers got an answer in time. More than fill OPA (`opa.in_flight`) need 
 room for decisions whose evidence takes its time.
 """
 
+_FACT_REFERENCES: Final = TypeAdapter(list[FactReference])
 _REASONS = {
     Outcome.ALLOW: Reason.COMPLIANT,
     Outcome.DENY: Reason.NON_COMPLIANT,
@@ -172,13 +174,16 @@ class Decisions:
         """
         if self._waiting > self._max_waiting:
             raise EngineError("deciding", f"{self._waiting} decisions are under way", "Try again", Reason.OVERLOADED)
-        now = asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout_at(now + (deadline - now) / 2):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            found = "other decisions took the time that there was"
-            raise EngineError("deciding", found, "Try again", Reason.OVERLOADED) from error
+        if self._turns.locked():
+            now = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout_at(now + (deadline - now) / 2):
+                    await self._turns.acquire()
+            except TimeoutError as error:
+                found = "other decisions took the time that there was"
+                raise EngineError("deciding", found, "Try again", Reason.OVERLOADED) from error
+        else:
+            await self._turns.acquire()
         try:
             return await self._decide(request, draft, deadline)
         finally:
@@ -225,7 +230,7 @@ class Decisions:
         )  # fmt: skip
         facts, failures = await self._providers.gather(identified.facts, question, draft.asking, deadline)
         waivers = self._waivers.matching(identified.digest, request.environment, now)
-        moment = instant(now)
+        moment = to_text(now)
         document = input_document(
             request,
             actor,
@@ -248,7 +253,7 @@ class Decisions:
                 kind=request.subject.kind, id=document["subject"]["id"], name=request.subject.name,
                 digest=identified.digest, parts=identified.parts,
             ),
-            "facts": [FactReference.model_validate(reference) for reference in references(document["facts"])],
+            "facts": _FACT_REFERENCES.validate_python(references(document["facts"])),
             "warnings": failures,
         }  # fmt: skip
         loop = asyncio.get_running_loop()

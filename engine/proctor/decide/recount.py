@@ -3,8 +3,7 @@
 A difference is an error, whoever is wrong: OPA, the bundle, the socket's other end or this module.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from proctor.errors import OpaError
@@ -39,41 +38,53 @@ def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selecti
 
 def _expect(holds: bool, found: str) -> None:
     if not holds:
-        raise OpaError("counting the verdict again", found, "Report it with the decision id", Reason.VERDICT_MISMATCH)
+        raise _mismatch(found)
+
+
+def _mismatch(found: str) -> OpaError:
+    return OpaError("counting the verdict again", found, "Report it with the decision id", Reason.VERDICT_MISMATCH)
 
 
 def _counts(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
-    per_rule = Counter(finding.rule for finding in verdict.findings)
     places = {(finding.rule, tuple(finding.at)) for finding in verdict.findings}
     _expect(len(places) == len(verdict.findings), "one rule has two findings at one place")
-    _expect(set(per_rule) <= set(verdict.rules), "a finding of a rule that was not judged")
-    for code, count in verdict.rules.items():
-        found = per_rule.get(code, 0)
-        _expect(count.places == count.compliant + count.exempt + found, f"{code}: places are missing")
-        _expect(count.places > 0 or bool(index.rules[code]["may_be_empty"]), f"{code}: looked at no place")
-    _looked_everywhere(verdict, facts, index)
-
-
-def _looked_everywhere(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
-    """Hold the places of each rule against the items that were sent: a rule that skipped one proved nothing of it."""
-    scopes: dict[str, frozenset[tuple[str | int, ...]]] = {}
     reported: dict[str, list[tuple[str | int, ...]]] = {}
-    for finding in verdict.findings:
-        reported.setdefault(finding.rule, []).append(tuple(finding.at))
+    for rule, place in places:
+        reported.setdefault(rule, []).append(place)
+    _expect(reported.keys() <= verdict.rules.keys(), "a finding of a rule that was not judged")
+    scopes: dict[str, frozenset[tuple[str | int, ...]]] = {}
     for code, count in verdict.rules.items():
+        found = reported.get(code, ())
+        if count.places != count.compliant + count.exempt + len(found):
+            raise _mismatch(f"{code}: places are missing")
+        if count.places <= 0 and not index.rules[code]["may_be_empty"]:
+            raise _mismatch(f"{code}: looked at no place")
         scope = index.rules[code]["scope"]
+        levels = index.document["scopes"][scope]
         if scope not in scopes:
-            scopes[scope] = _items(index.document["scopes"][scope], facts)
-        found = reported.get(code, [])
-        # A list that can't be used is one place, named by its path, and then no item is looked at.
-        lists = [place for place in found if place and isinstance(place[-1], str)]
-        sent = len(lists) or len(scopes[scope])
-        _expect(count.places == sent, f"{code}: looked at {count.places} places, {sent} were sent")
-        known = _lists(index.document["scopes"][scope], facts) if lists else scopes[scope]
-        _expect(known.issuperset(found), f"{code}: a finding at a place that was not sent")
+            scopes[scope] = _items(levels, facts)
+        _looked_everywhere(code, count.places, found, scopes[scope], lambda: _lists(levels, facts))  # noqa: B023 (called at once)
     for finding in verdict.findings:
         named = _identity(index.rules[finding.rule]["item_id"], tuple(finding.at), facts)
         _expect(finding.item == named, f"{finding.rule}: a finding names {finding.item}, where {named} stands")
+
+
+def _looked_everywhere(
+    code: str,
+    places: int,
+    found: Sequence[tuple[str | int, ...]],
+    items: frozenset[tuple[str | int, ...]],
+    lists: Callable[[], frozenset[tuple[str | int, ...]]],
+) -> None:
+    """Hold the places of a rule against the items that were sent: a rule that skipped one proved nothing of it."""
+    # A list that can't be used is one place, named by its path, and then no item is looked at.
+    unusable = sum(1 for place in found if place and isinstance(place[-1], str))
+    sent = unusable or len(items)
+    if places != sent:
+        raise _mismatch(f"{code}: looked at {places} places, {sent} were sent")
+    known = lists() if unusable else items
+    if not known.issuperset(found):
+        raise _mismatch(f"{code}: a finding at a place that was not sent")
 
 
 def _items(levels: Sequence[str], facts: Mapping[str, Any]) -> frozenset[tuple[str | int, ...]]:

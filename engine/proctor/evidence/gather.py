@@ -6,7 +6,7 @@ The provider, not the caller, gives a fact its tier. A group that a provider own
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from proctor.errors import EngineError
 from proctor.evidence.identify import key
 from proctor.plugins import Asking, FactGroup, FactProvider, Question
+from proctor.store.moments import to_text
 from proctor.vocabulary.canonical import digest
 from proctor.vocabulary.facts import Facts
 from proctor.vocabulary.reasons import Reason
@@ -23,11 +24,6 @@ log = structlog.get_logger(__name__)
 
 _ABOUT_ACTOR: Final = frozenset({"deployer", "trainer"})
 """Groups of the whole request that say what the actor may do, and so are about the actor."""
-
-
-def instant(moment: datetime) -> str:
-    """Write a time as the strict RFC 3339 UTC form that rules and records use: microseconds, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(slots=True)
@@ -54,30 +50,32 @@ class Providers:
         """Return `facts` with evidence on every group, and one line for each provider that failed.
 
         A failed provider leaves its groups absent, so the rules that need them are not evaluable; it never leaves
-        an older or a stated value in their place. `deadline` is in the loop's time.
+        an older or a stated value in their place. `deadline` is in the loop's time; when it is over, this raises
+        `EngineError`.
         """
         self._stamp_stated(facts, question, asking)
         failures: list[str] = []
-        for provider in self.registered:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    groups = await provider.gather(question)
-            except (EngineError, TimeoutError) as error:
-                log.warning("evidence.provider_failed", provider=provider.name, error=str(error))
-                failures.append(f"the provider {provider.name} of {', '.join(provider.provides)} failed")
-                continue
-            for group in groups:
-                path = f"{group.list_name}/*/{group.group}" if group.list_name else group.group
-                if path not in provider.provides:
-                    raise EngineError(
-                        f"taking facts from the provider {provider.name}", f"it gave {path}, which is not its own",
-                        "Name the group in its `provides`", Reason.EVIDENCE_UNAVAILABLE,
-                    )  # fmt: skip
-                _place(facts, group, provider, question.now)
+        asked = ""
+        try:
+            async with asyncio.timeout_at(deadline):
+                for provider in self.registered:
+                    asked = provider.name
+                    try:
+                        groups = await provider.gather(question)
+                    except (EngineError, TimeoutError) as error:
+                        log.warning("evidence.provider_failed", provider=provider.name, error=str(error))
+                        failures.append(f"the provider {provider.name} of {', '.join(provider.provides)} failed")
+                        continue
+                    _place_all(facts, groups, provider, question.now)
+        except TimeoutError as error:
+            raise EngineError(
+                "gathering evidence", f"the caller's time ran out while {asked} was asked",
+                reason=Reason.DEADLINE_EXCEEDED,
+            ) from error  # fmt: skip
         return facts, failures
 
     def _stamp_stated(self, facts: dict[str, Any], question: Question, asking: Asking) -> None:
-        now = instant(question.now)
+        now = to_text(question.now)
         for name in [name for name in facts if name not in Facts.LISTS]:
             if name in self.owned:
                 del facts[name]
@@ -105,20 +103,32 @@ def _stamp(group: dict[str, Any], about: str, asking: Asking, path: str, now: st
     group["evidence"] = {
         "source": asking.source,
         "about": about,
-        "observed_at": instant(datetime.fromisoformat(observed_at)) if observed_at else now,
+        "observed_at": to_text(datetime.fromisoformat(observed_at)) if observed_at else now,
         "fetched_at": now,
         "tier": str(tier),
         "digest": digest(group),
     }
 
 
-def _place(facts: dict[str, Any], group: FactGroup, provider: FactProvider, now: datetime) -> None:
+def _place_all(facts: dict[str, Any], groups: Sequence[FactGroup], provider: FactProvider, now: datetime) -> None:
+    fetched_at = to_text(now)
+    for group in groups:
+        path = f"{group.list_name}/*/{group.group}" if group.list_name else group.group
+        if path not in provider.provides:
+            raise EngineError(
+                f"taking facts from the provider {provider.name}", f"it gave {path}, which is not its own",
+                "Name the group in its `provides`", Reason.EVIDENCE_UNAVAILABLE,
+            )  # fmt: skip
+        _place(facts, group, provider, fetched_at)
+
+
+def _place(facts: dict[str, Any], group: FactGroup, provider: FactProvider, fetched_at: str) -> None:
     values = dict(group.values)
     values["evidence"] = {
         "source": group.source or provider.name,
         "about": group.about,
-        "observed_at": instant(group.observed_at),
-        "fetched_at": instant(now),
+        "observed_at": to_text(group.observed_at),
+        "fetched_at": fetched_at,
         "tier": str(group.tier or provider.tier),
         "digest": digest(values),
     }

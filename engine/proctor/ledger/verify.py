@@ -14,6 +14,7 @@ private key. What came after the newest checkpoint is proven by no signature yet
 import base64
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HASH, KEY_ID, KEY = 32, 4, 32
+HEAD = re.compile(rb'\{"id":"([^"\\\x00-\x1f]+)","index":(0|[1-9][0-9]*),"kind":"([a-z_]+)","record":\{')
+"""How a record begins: canonical JSON (RFC 8785) sorts the keys, so id, index and kind stand before all the rest."""
 
 
 @dataclass
@@ -69,6 +72,12 @@ class Tree:
             full >>= 1
         self.roots.append(leaf)
         self.size += 1
+
+    def copy(self) -> "Tree":
+        """Return a tree that grows on its own."""
+        twin = Tree()
+        twin.size, twin.roots = self.size, list(self.roots)
+        return twin
 
     def root(self) -> bytes:
         """Return the root; the hash of nothing for an empty tree."""
@@ -176,9 +185,10 @@ def _verify(
 ) -> Tree:
     """Go through all entries once. Return the tree over the records."""
     signed = _signed_roots(notes, public_key, extra, report)
+    newest = max(signed, default=0)
     # Two trees: over what the records hash to, and over the stored leaf hashes. A checkpoint that agrees with either
-    # tells which of the two was changed, and where they differ is the entry.
-    records, leaves = Tree(), Tree()
+    # tells which of the two was changed, and where they differ is the entry. Up to there they are one.
+    records = leaves = Tree()
     whole, proven = True, 0
     differing: list[tuple[int, str]] = []
     for entry in entries:
@@ -187,11 +197,14 @@ def _verify(
             report.problems.append((records.size, "", f"missing: there is no entry {missing}"))
             whole = False  # without it, no root can be computed any more; records are still checked one by one
         found = hashlib.sha256(b"\x00" + entry.record).digest()
-        name = _check_record(entry, report)
+        name = _check_record(entry, report, signed=entry.index < newest)
         if found != entry.leaf:
             differing.append((entry.index, name))
+            if leaves is records:
+                leaves = records.copy()
         records.append(found)
-        leaves.append(entry.leaf)
+        if leaves is not records:
+            leaves.append(entry.leaf)
         report.size += 1
         if whole and records.size in signed:
             whole = _compare(signed[records.size], proven, records, leaves, differing, report)
@@ -199,7 +212,6 @@ def _verify(
             differing.clear()
     for index, name in differing:
         report.problems.append((index, name, "changed: its record does not have its leaf hash"))
-    newest = max(signed, default=0)
     report.signed_size = min(newest, report.size)
     if whole and newest > report.size:
         what = f"missing: a checkpoint signed {newest} entries, there are {report.size}"
@@ -229,12 +241,20 @@ def _compare(
     return False
 
 
-def _check_record(entry: Entry, report: Report) -> str:
-    """Hold the record against the row that it stands in; return the entry's id."""
+def _check_record(entry: Entry, report: Report, *, signed: bool) -> str:
+    """Hold the record against the row that it stands in; return the entry's id.
+
+    What a signature covers was read when it was written and has not changed since, or its hash says so: its head is
+    enough. Whatever came after the newest checkpoint is read whole.
+    """
     name = entry.id or ""
+    head = HEAD.match(entry.record) if signed else None
     try:
-        record = json.loads(entry.record)
-        index, written, kind = record["index"], record["id"], record["kind"]
+        if head is not None:
+            written, index, kind = head[1].decode(), int(head[2]), head[3].decode()
+        else:
+            record = json.loads(entry.record)
+            index, written, kind = record["index"], record["id"], record["kind"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         report.problems.append((entry.index, name, f"changed: its record can't be read: {error}"))
         return name

@@ -10,7 +10,8 @@ def to_text(moment: datetime) -> str:
     """Write `moment`, which must carry a zone, in UTC with microseconds. Raises `ValueError` for one without."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone means another moment on each machine")
-    return moment.astimezone(UTC).strftime(_FORM)
+    # A tenth of what `strftime` takes, and each decision writes a dozen times.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -19,7 +19,7 @@ JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """RFC 8785 section 3.2.2.3 takes numbers as IEEE 754 doubles: beyond this, integers collide."""
 MAX_DEPTH: Final = 32
-_NESTING: Final = frozenset({dict, list, str})
+_CONTAINERS: Final = frozenset({dict, list})
 _MAX_INTEGER_TEXT: Final = 17
 """Sign and 16 digits: longer text is beyond 2^53 and need not be parsed, which takes quadratic time."""
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -92,25 +92,40 @@ def decode(raw: bytes, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -
         raise NotCanonical(str(error)) from error
     except json.JSONDecodeError as error:
         raise NotCanonical(f"not JSON at line {error.lineno} column {error.colno}: {error.msg}") from error
-    if type(value) in _NESTING:
-        _check(value, max_depth, "")
-    return value  # type: ignore[no-any-return] # the decoder is typed Any; _check has seen every value
+    _check_depth(value, max_depth)
+    if not text.isascii() or "\\u" in text:
+        _check_texts(value, "")
+    return value  # type: ignore[no-any-return] # the decoder is typed Any and was told what to refuse
 
 
-def _check(value: Any, depth: int, path: str) -> None:
-    """Refuse lone surrogates and depth below `value`; numbers have been checked while they were parsed."""
+def _check_depth(value: Any, depth: int) -> None:
+    """Refuse more than `depth` containers inside each other."""
+    level = [value] if type(value) in _CONTAINERS else []
+    for _ in range(depth):
+        if not level:
+            return
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) in _CONTAINERS
+        ]
+    if level:
+        raise NotCanonical("nested too deeply")
+
+
+def _check_texts(value: Any, path: str) -> None:
+    """Refuse lone surrogates in `value`, which is not too deep. Without escapes, ASCII can't hold one."""
     kind = type(value)
     if kind is str:
         _check_text(value, path)
-        return
-    if depth <= 0:
-        raise NotCanonical("nested too deeply", path)
-    if kind is dict:
-        for key in value:
+    elif kind is dict:
+        for key, item in value.items():
             _check_text(key, path)
-    for name, item in value.items() if kind is dict else enumerate(value):
-        if type(item) in _NESTING:
-            _check(item, depth - 1, f"{path}/{name}")
+            _check_texts(item, f"{path}/{key}")
+    elif kind is list:
+        for index, item in enumerate(value):
+            _check_texts(item, f"{path}/{index}")
 
 
 def _check_text(text: str, path: str) -> None:
@@ -123,6 +138,8 @@ def _check_text(text: str, path: str) -> None:
 
 _EXPONENT_FROM, _EXPONENT_TO = 1e-6, 1e-5
 """orjson writes these magnitudes with an exponent, RFC 8785 (ECMAScript) without."""
+_MAX_LEVELS: Final = MAX_DEPTH * 2 + 1
+"""Of what is written, which may lie deeper than what came in: a record holds documents."""
 _PLAIN: Final = 0
 _REWRITE: Final = 1
 _RFC8785: Final = 2
@@ -135,55 +152,68 @@ def canonical(value: JSON) -> bytes:
     keys outside ASCII (measured on 400,000 random doubles and 150,000 documents), so one walk finds out which
     of the two encoders may be used and the slow one is kept for those cases.
     """
-    need = _walk(value, MAX_DEPTH * 2)
+    need = _needed(value)
     if need == _RFC8785:
         return rfc8785.dumps(value)
     if need == _REWRITE:
         value = _integral(value)
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        # Such as a key whose type is a subclass of `str`.
+        raise NotCanonical(str(error)) from error
 
 
-def _walk(value: Any, depth: int) -> int:
-    """Return which encoder `value` needs, and refuse what has no canonical form."""
-    if depth < 0:
-        raise NotCanonical("nested too deeply")
-    kind = type(value)
-    if kind is str:
-        if not value.isascii():
-            _check_text(value, "")
-        return _PLAIN
-    if kind is dict:
-        return _walk_object(value, depth)
-    if kind is list:
-        return max([_walk(item, depth - 1) for item in value], default=_PLAIN)
-    return _walk_scalar(value, kind)
+def _needed(value: Any) -> int:
+    """Return which encoder `value` needs, and refuse what has no canonical form.
 
-
-def _walk_object(value: dict[Any, Any], depth: int) -> int:
+    It looks level by level, without a call for each value: this is in the way of every decision more than ten times.
+    """
     need = _PLAIN
-    for key, item in value.items():
-        if type(key) is not str:
-            raise NotCanonical(f"key of type {type(key).__name__}")
-        if not key.isascii():
-            _check_text(key, "")
-            need = _RFC8785
-        need = max(need, _walk(item, depth - 1))
-    return need
+    level: list[Any] = [value]
+    for _ in range(_MAX_LEVELS):
+        deeper: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                if not item.isascii():
+                    _check_text(item, "")
+            elif kind is dict:
+                need = max(need, _needed_by_keys(item))
+                deeper += item.values()
+            elif kind is list:
+                deeper += item
+            elif kind is not bool and item is not None:
+                need = max(need, _needed_by_number(item, kind))
+        if not deeper:
+            return need
+        level = deeper
+    raise NotCanonical("nested too deeply")
 
 
-def _walk_scalar(value: Any, kind: type) -> int:
-    if kind is bool or value is None:
+def _needed_by_keys(value: dict[Any, Any]) -> int:
+    try:
+        keys = "".join(value)
+    except TypeError as error:
+        raise NotCanonical(f"a key is no text: {error}") from error
+    if keys.isascii():
         return _PLAIN
+    for key in value:
+        _check_text(key, "")
+    return _RFC8785
+
+
+def _needed_by_number(value: Any, kind: type) -> int:
     if kind is int:
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
             raise NotCanonical("integer beyond 2^53")
         return _PLAIN
     if kind is float:
-        return _walk_float(value)
+        return _needed_by_float(value)
     raise NotCanonical(f"value of type {kind.__name__}")
 
 
-def _walk_float(value: float) -> int:
+def _needed_by_float(value: float) -> int:
     if not math.isfinite(value):
         raise NotCanonical("NaN or infinity")
     if value.is_integer():

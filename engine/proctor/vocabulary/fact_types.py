@@ -4,10 +4,10 @@ A *group* is what one provider says about one thing at one time. Groups sit on t
 `datasets[]`, `images[]`) or on the whole request. A value that could not be established is absent, never null.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from proctor.vocabulary.words import EvidenceTier
 
@@ -20,13 +20,7 @@ PersonId = Annotated[str, StringConstraints(pattern=r"^person:[a-z0-9]{4,64}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,127}$")]
 
 
-def _this_century(moment: datetime) -> datetime:
-    if moment.tzinfo is None or moment.utcoffset() is None or moment.year // 100 != 20:  # noqa: PLR2004 (the 2000s)
-        raise ValueError("must carry a time zone and lie in the years 2000 to 2099")
-    return moment
-
-
-Moment = Annotated[datetime, AfterValidator(_this_century)]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2100, 1, 1, tzinfo=UTC))]
 """A time with a zone in the years 2000 to 2099; written as RFC 3339 in UTC with `Z`."""
 
 

@@ -12,6 +12,7 @@ from proctor.errors import EngineError
 from proctor.evidence.gather import Providers, references
 from proctor.plugins import Asking, FactGroup, Question
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
+from proctor.vocabulary.reasons import Reason
 from proctor.vocabulary.words import EvidenceTier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,11 +75,10 @@ async def test_a_group_that_a_provider_owns_is_never_taken_from_the_caller(failu
     assert bool(failures) == (failure is not None)
 
 
-async def test_a_provider_that_hangs_leaves_its_groups_absent_within_the_budget() -> None:
-    provider = Stub(["deployer"], delay=5)
-    found, failures = await gathered(Providers([provider]), {}, asking())
-    assert found == {}
-    assert "stub" in failures[0]
+async def test_a_provider_that_hangs_ends_with_the_budget_and_is_named() -> None:
+    with pytest.raises(EngineError, match="while stub was asked") as refused:
+        await gathered(Providers([Stub(["deployer"], delay=5)]), {}, asking())
+    assert refused.value.reason is Reason.DEADLINE_EXCEEDED
 
 
 async def test_a_provided_group_carries_the_providers_tier_and_time() -> None:
