@@ -36,7 +36,7 @@ _MISSES: Final = 2
 _BACK_OFF: Final = 0.05
 _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0
-"""Seconds of life after which the next restart is a first one again."""
+"""Seconds of life after which the next restart is a first one again, and comes at once."""
 LINGER: Final = 3.0
 """Seconds that a replaced child still takes new calls for its policy: as long as gathering evidence may take."""
 DRAIN_LIMIT: Final = 35.0
@@ -207,7 +207,7 @@ class ManagedOpa:
 
     async def _supervise(self) -> None:
         """Watch the child for ever: restart one that ended, kill one that hangs."""
-        delay = _BACK_OFF
+        delay = 0.0
         while True:
             generation = self._current
             if generation is not None:
@@ -215,7 +215,7 @@ class ManagedOpa:
                 if self._current is not generation:
                     continue  # it was replaced, and is drained by whoever replaced it
                 lived = asyncio.get_running_loop().time() - generation.born
-                delay = _BACK_OFF if lived > _STABLE else delay
+                delay = 0.0 if lived > _STABLE else max(delay, _BACK_OFF)
                 self._current, self._trouble = None, "its process ended; a new one is being started"
                 try:
                     printed = await generation.child.last_words()
@@ -223,7 +223,7 @@ class ManagedOpa:
                     await generation.stop()
                 log.error("opa.ended", pid=generation.child.pid, lived=round(lived, 3), printed=printed)
             await asyncio.sleep(delay)
-            delay = min(delay * 2, _LONGEST_BACK_OFF)
+            delay = min(max(delay * 2, _BACK_OFF), _LONGEST_BACK_OFF)
             async with self._switching:
                 if self._current is None:
                     await self._revive()

@@ -208,7 +208,11 @@ _counts[code] := {
 	some code, judged in _judged
 }
 
-_open[code] := (judged.keys - judged.pass) - judged.exempt if some code, judged in _judged
+_open[code] := paths if {
+	some code, judged in _judged
+	paths := (judged.keys - judged.pass) - judged.exempt
+	count(paths) > 0
+}
 
 _raw contains {"rule": code, "at": at, "item": [], "status": "not_evaluable", "why": why} if {
 	some code, judged in _judged
@@ -222,41 +226,41 @@ _raw contains {"rule": code, "at": path, "item": identity, "status": "fail", "wh
 	identity := _names[index.rules[code].names][path]
 }
 
-_raw contains {"rule": code, "at": path, "item": _item(code, path), "status": "not_evaluable", "why": why} if {
+_raw contains {"rule": code, "at": path, "item": _item(rule, path), "status": "not_evaluable", "why": why} if {
 	some code, paths in _open
-	some path in paths
-	not _evaluable(code, path)
-	why := [gap | some gap in _why(index.rules[code], path)]
-}
-
-_evaluable(code, path) if {
-	not path in _judged[code].blocked
-	path in _named[index.rules[code].names]
+	rule := index.rules[code]
+	asked := _request_gaps(rule)
+	some path in ((paths & _judged[code].blocked) | (paths - _named[rule.names]))
+	known := union({_need_gaps(entry, path) | some entry in rule.needs})
+	why := [gap | some gap in ((asked | known) | _identity_gaps(rule, path))]
 }
 
 default _item(_, _) := []
 
-_item(code, path) := _names[index.rules[code].names][path]
+_item(rule, path) := _names[rule.names][path]
 
-_why(rule, path) := union({_request_gaps(rule), _identity_gaps(rule, path)} | {_need_gaps(entry, path) |
-	some entry in rule.needs
-})
+default _identity_gaps(_, _) := set()
 
-_identity_gaps(rule, path) := {{"at": path, "gap": "unidentified"} | not path in _named[rule.names]}
+_identity_gaps(rule, path) := {{"at": path, "gap": "unidentified"}} if not path in _named[rule.names]
 
-_need_gaps(entry, path) := {object.union(gap, {"at": array.concat(place, _at(need.at))}) |
-	need := index.needs[entry.need]
-	some place in _need_places(entry, path)
-	place in _weak[entry.need]
+default _need_gaps(_, _) := set()
+
+_need_gaps(entry, path) := _gaps_at[entry.need][path] if entry.rel == "same"
+
+_need_gaps(entry, path) := _gaps_at[entry.need][array.slice(path, 0, entry.length)] if entry.rel == "up"
+
+_need_gaps(entry, _) := union({gaps | some gaps in _gaps_at[entry.need]}) | _list_gaps[index.needs[entry.need].scope] if {
+	entry.rel == "all"
+}
+
+# Why a need is not proven at a place; looked at once, however many rules need it there.
+_gaps_at[id] := {place: _gaps(index.needs[id], place) | some place in _weak[id]} if some id in _selection.needs
+
+_gaps(need, place) := {object.union(gap, {"at": at}) |
 	item := _items[need.scope][place]
+	at := array.concat(place, _at(need.at))
 	some gap in evidence.gaps(need, item, _about_or_null(need.about, place, item), _now_or_zero)
-} | {gap | entry.rel == "all"; some gap in _list_gaps[index.needs[entry.need].scope]}
-
-_need_places(entry, path) := {path} if entry.rel == "same"
-
-_need_places(entry, path) := {array.slice(path, 0, entry.length)} if entry.rel == "up"
-
-_need_places(entry, _) := _weak[entry.need] if entry.rel == "all"
+}
 
 _at("") := []
 
@@ -277,7 +281,7 @@ _findings contains object.union(raw, _effect(raw)) if some raw in _raw
 _effect(raw) := {"effect": "dryrun", "by": null} if {
 	_actions[raw.rule] == "dryrun"
 } else := {"effect": "warn", "by": null} if {
-	_effective_at < clock.ns(index.rules[raw.rule].effective_on)
+	raw.rule in _pending
 } else := {"effect": "warn", "by": null} if {
 	_actions[raw.rule] == "warn"
 } else := {"effect": "waived", "by": min(_waivers(raw))} if {
@@ -289,6 +293,8 @@ _effect(raw) := {"effect": "dryrun", "by": null} if {
 	index.rules[raw.rule].approvable == true
 } else := {"effect": "deny", "by": null}
 
+_pending := {code | some code in _codes; _effective_at < clock.ns(index.rules[code].effective_on)}
+
 _context := {
 	"subject_digest": input.subject.digest,
 	"environment": input.environment,
@@ -297,9 +303,16 @@ _context := {
 }
 
 # An exception names its item by identity, so it counts only where exactly one place carries that identity.
-_single(raw) if count([path | some path, identity in _names[index.rules[raw.rule].names]; identity == raw.item]) == 1
+_single(raw) if count(_bearers[index.rules[raw.rule].names][raw.item]) == 1
+
+_bearers[id][identity] contains path if {
+	some id in _selection.names
+	some path, identity in _names[id]
+}
 
 _waivers(raw) := {waiver.id |
+	raw.status == "fail"
+	count(input.waivers) > 0
 	_single(raw)
 	some waiver in input.waivers
 	is_string(waiver.id)
@@ -307,6 +320,8 @@ _waivers(raw) := {waiver.id |
 }
 
 _approvals(raw) := {approval.id |
+	raw.status == "fail"
+	count(input.approvals) > 0
 	_single(raw)
 	context := object.union(_context, {"case_digest": input.context.cases[raw.rule]})
 	chain := index.chains[tiers.assessment.value][input.environment][raw.rule]
