@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from proctor.errors import UsageError
 from proctor.vocabulary.datasets import Dataset, canonical, parse
+from proctor.vocabulary.words import Point
 
 _GIT_LIMIT: Final = 10
 _UNKNOWN_COMMIT: Final = "unknown"
@@ -107,13 +108,17 @@ def request(
     environment: str,
     name: str,
     around: Surroundings,
+    point: Point = Point.NOTEBOOK,
 ) -> dict[str, Any]:
-    """Return the question whether this may be trained (rego/schemas/request.json)."""
+    """Return the question whether this may be trained (rego/schemas/request.json).
+
+    Asked at `notebook` it is a preflight; at any other point it is a look ahead, with which nothing can be started.
+    """
     return {
         "schema": "proctor/request/v1",
         "stage": "training",
         "operation": "train",
-        "point": "notebook",
+        "point": str(point),
         "environment": environment,
         "purpose": purpose,
         "subject": {"kind": "run", "name": name},
