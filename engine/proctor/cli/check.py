@@ -90,9 +90,12 @@ def training(
     """
     from proctor.notebook import plan
 
+    around = plan.surroundings(seed, folder)
+    for gap in around.gaps():
+        progress(gap)
     question = plan.request(
         purpose=purpose, datasets=[plan.dataset(one) for one in dataset], environment=environment, name=name,
-        around=plan.surroundings(seed, folder), point=Point.CI,
+        around=around, point=Point.CI,
     )  # fmt: skip
     _one(question, output, fail_on)
 

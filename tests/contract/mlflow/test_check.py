@@ -1,19 +1,22 @@
 """`proctor check` against a real server and a real gate: it says what they say, and opens nothing."""
 
+import io
 import json
-import os
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 
 import proctor
+from proctor.cli import main
+from proctor.notebook import environment
 from tests.contract.lifecycle import test_catalog as catalog
 from tests.contract.mlflow.conftest import Data, World
 from tests.contract.mlflow.test_story import refused, rules
 from tests.contract.mlflow.test_ways_around import train, versions
+from tests.engine.notebook import sites
 
 # Third parties' own deprecations are not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(120)]
@@ -28,14 +31,13 @@ GATE_ONLY = {
 
 def check(world: World, key: str, *arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run `proctor check` as whoever has the key; return exit code, the decision and what was said beside it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PROCTOR_")}
-    environment = kept | {"PROCTOR_URL": catalog.url(world.proctor), "PROCTOR_API_KEY": key}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "proctor.cli", "check", *arguments, "-o", "json"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    found = json.loads(done.stdout) if done.stdout else None
-    return done.returncode, found[0] if isinstance(found, list) else found, done.stderr
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("PROCTOR_URL", catalog.url(world.proctor))
+        patch.setenv("PROCTOR_API_KEY", key)
+        code = main.run(["check", *arguments, "-o", "json"])
+    found = json.loads(out.getvalue()) if out.getvalue() else None
+    return code, found[0] if isinstance(found, list) else found, err.getvalue()
 
 
 def blocking(decision: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -86,6 +88,20 @@ def test_a_check_of_a_training_says_what_the_notebook_says(world: World, keys: d
         assert {rule: one["status"] for rule, one in blocking(decision).items()} == {
             rule: one["status"] for rule, one in blocking(dict(refusal)).items()
         }
+
+
+def test_packages_that_can_change_stop_a_training_and_its_check_and_are_named(
+    world: World, keys: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites.install(tmp_path, "mine", origin={"url": "file:///mine", "dir_info": {}})
+    monkeypatch.setattr(environment, "distributions", lambda: sites.found(tmp_path))
+    with world.as_user("alice"):
+        preflight = proctor.preflight(**world.plan())
+    code, decision, err = check(world, keys["ci"], *TRAINING, "--folder", str(world.repository))
+    assert code == 1
+    assert set(blocking(decision)) == set(blocking(dict(preflight.decision))) == {"training.recipe_recorded"}
+    for text in (err, str(preflight)):
+        assert "mine: it was installed from a local folder" in text
 
 
 def test_a_check_needs_a_credential_that_may_ask_at_ci(world: World, keys: dict[str, str]) -> None:
