@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,43 @@ def test_compose_file_names_pinned_images_and_starts_what_the_design_says() -> N
     assert "state" not in mounted, "the sidecar must not see the private keys"
 
 
+def test_compose_services_of_ours_have_no_more_rights_than_they_need() -> None:
+    services = COMPOSE["services"]
+    for name in ("proctor", "opa", "mlflow-key", "mlflow"):
+        service = services[name]
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "user" not in service, f"{name}: the image's own user"
+    for name in ("certificate", "trust", "mlflow-key"):
+        assert services[name]["network_mode"] == "none", name
+    for name, service in services.items():
+        for target in re.findall(r"image: (proctor[\w-]*)", f"image: {service['image']}"):
+            stage = {"proctor-opa": "opa", "proctor-mlflow": "mlflow"}.get(target, "proctor")
+            assert service["build"]["target"] == stage, name
+
+
+def test_compose_has_an_mlflow_with_the_gate_in_it() -> None:
+    mlflow = COMPOSE["services"]["mlflow"]
+    (command,) = mlflow["command"]
+    words = command.split()
+    options = dict(pairwise(words))
+    assert options["--app-name"] == "proctor"
+    assert options["--workers"] == "1"
+    assert options["--registry-store-uri"] == f"proctor+{options['--backend-store-uri']}"
+    assert mlflow["environment"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    mounts = {volume.split(":")[0]: volume.split(":")[1:] for volume in mlflow["volumes"]}
+    assert "state" not in mounts, "Proctor's private keys and private socket"
+    writable = {source for source, rest in mounts.items() if rest[-1] != "ro"}
+    assert writable == {"mlflow"}
+    # A secret in the environment of a container is in every `docker inspect`; the key is not.
+    assert not {"PROCTOR_API_KEY", "MLFLOW_FLASK_SERVER_SECRET_KEY"} & set(mlflow["environment"])
+    assert mlflow["depends_on"]["mlflow-key"] == {"condition": "service_completed_successfully"}
+    head = (ROOT / "docker-compose.yml").read_text(encoding="utf-8").partition("name: proctor")[0]
+    for name in set(re.findall(r"\$\{(\w+):\?", str(COMPOSE["services"]))):
+        assert f"{name}=" in head, f"the head of the file does not say how to set {name}"
+
+
 def test_sidecar_refuses_a_bundle_without_our_signature() -> None:
     """OPA treats a key without `signing` as optional, so that one missing line would accept unsigned bundles."""
     configuration = yaml.safe_load((ROOT / "deploy" / "docker" / "opa.yaml").read_text(encoding="utf-8"))
@@ -106,7 +144,8 @@ def test_images_are_built_from_pinned_bases_by_another_user_than_root() -> None:
         assert PINNED_IMAGE.match(base), base
     used = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
     assert used <= {"${GO_IMAGE}", "${PYTHON_IMAGE}", "scratch"}
-    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["65532:65532", "65532:65532"]
+    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["65532:65532"] * 3
+    assert re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE)[-1] == "proctor", "what is built by default"
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])

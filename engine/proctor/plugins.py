@@ -153,6 +153,20 @@ class Models(Protocol):
         """Return the environments in which the version may be deployed; no I/O."""
         ...
 
+    def trained(self, name: str, version: str) -> "Trained | None":
+        """Return what a registered, unwithdrawn version was made for and from, or None; no I/O."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is known of a registered version's training."""
+
+    digest: str
+    purpose: str | None
+    datasets: Sequence[str]
+    """URNs of the datasets that it was trained on, without their versions."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:

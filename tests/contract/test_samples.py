@@ -1,8 +1,9 @@
 """Replays the samples through the whole path: a real inventory, register, waivers and ledger, and a real OPA.
 
 A sample (`rego/samples/<stage>/*.json`) says what the systems of record hold, who asks what, and what comes out, down
-to the sentence that a person reads. Beside them, every path of an input is spoilt, and every malformed container
-tried, in the OPA that production runs: strict, on a Unix socket, behind the engine's own client.
+to the sentence that a person reads. What catalogs and MLflow say comes in through their adapters. Beside them, every
+path of an input is spoilt, and every malformed container tried, in the OPA that production runs: strict, on a Unix
+socket, behind the engine's own client.
 """
 
 import asyncio
@@ -12,22 +13,30 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from proctor.alerts.violations import ViolationRegister
 from proctor.decide.pipeline import Decisions
 from proctor.decide.recording import LedgerRecorder
 from proctor.evidence.gather import Providers
 from proctor.evidence.identify import Identified, identify
 from proctor.identity.people import Register
 from proctor.identity.provider import PrincipalFacts
+from proctor.inventory.catalog import CatalogFacts
+from proctor.inventory.datasets import Datasets
 from proctor.inventory.models import Inventory
+from proctor.inventory.preflights import PreflightFacts
 from proctor.inventory.provider import InventoryProvider
+from proctor.inventory.purposes import PlannedRisk, PurposeFacts
+from proctor.inventory.registry import Registry
+from proctor.inventory.standing import StandingDecisions
 from proctor.ledger.cases import CaseStore
 from proctor.ledger.clock import Clock
 from proctor.opa import binary, bundle
@@ -37,13 +46,18 @@ from proctor.opa.managed import ManagedOpa
 from proctor.oversight.provider import WaiverFacts
 from proctor.oversight.waivers import Policy as WaiverPolicy
 from proctor.oversight.waivers import Waivers
-from proctor.plugins import Asking
-from proctor.settings import OpaSettings, PolicySettings, Settings
+from proctor.plugins import Asking, Services
+from proctor.settings import OpaSettings, PolicySettings, PurposeSettings, Settings
 from proctor.vocabulary.canonical import canonical
 from proctor.vocabulary.decision import Decision, Verdict
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.request import DecisionRequest
 from proctor.vocabulary.waiver import WaiverRequest
+from proctor_adapters.mlflow.configuration import MlflowSettings
+from proctor_adapters.mlflow.gate import Gate
+from proctor_adapters.mlflow.models import GateCall, ManifestCall
+from proctor_adapters.openlineage import events
+from proctor_adapters.openlineage.translate import translate
 from tests.contract.semantics import oracle
 from tests.engine.identity.stores import Stores, stores
 from tests.live.documents import at, changed, paths
@@ -58,6 +72,12 @@ INPUTS = {path.stem: json.loads(path.read_text()) for path in sorted((SAMPLES / 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OUTCOMES = {"allowed": {"allow"}, "asked": {"require_approval"}, "denied": {"deny", "error"}}
 ADMIN = "service:localoperator"
+ASKED = {
+    "create_run": ("training", "run", "run"),
+    "register": ("registration", "model_version", "register"),
+    "promote": ("registration", "model_version", "promote"),
+}
+"""What a call of MLflow's plugin asks: stage, kind of subject and operation."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +118,15 @@ class World:
     inventory: Inventory
     waivers: Waivers
     decisions: Decisions
+    datasets: Datasets
+    services: Services
+    """What the adapters are lent."""
+    purposes: dict[str, PurposeSettings]
+    """The purposes that the sample's operator has configured."""
     people: dict[str, str] = field(default_factory=dict)
     """Nickname in the sample -> minted id."""
+    preflights: dict[str, str] = field(default_factory=dict)
+    """Nickname in the sample -> id of the decision."""
 
     def minted(self, nickname: str) -> str:
         return self.people.get(nickname, nickname)
@@ -117,15 +144,22 @@ async def world(opa: Running, folder: Path) -> AsyncIterator[World]:
             clock=held.hands,
             policy=lambda: WaiverPolicy(opa.bundle.index.rules, opa.bundle.index.environments),
         )
+        datasets = Datasets.load(held.database, held.ledger, held.hands.now)
+        purposes: dict[str, PurposeSettings] = {}
+        planned = PlannedRisk(datasets, lambda: purposes)
+        preflights = PreflightFacts(held.ledger.get, timedelta(hours=12))
         cases = CaseStore(held.database, folder, Clock(), timedelta(days=1))
         decisions = Decisions(
             engine=opa.engine,
             bundle=opa.bundle,
             providers=Providers(
                 [
-                    InventoryProvider(inventory),
-                    PrincipalFacts(register, lambda: opa.bundle.index.environments),
+                    InventoryProvider(inventory, planned),
+                    PrincipalFacts(register, lambda: opa.bundle.index.environments, lambda: sorted(purposes)),
                     WaiverFacts(waivers),
+                    CatalogFacts(datasets, register),
+                    PurposeFacts(planned),
+                    preflights,
                 ]
             ),
             waivers=waivers,
@@ -137,7 +171,13 @@ async def world(opa: Running, folder: Path) -> AsyncIterator[World]:
             evaluation_timeout=10.0,
             max_waiting=100,
         )
-        yield World(held, register, inventory, waivers, decisions)
+        services = Services(
+            decider=decisions, people=register, configuration={}, catalog=datasets, preflights=preflights,
+            models=Registry(inventory, datasets, lambda: purposes),
+            standing=StandingDecisions.load(held.database, held.hands.now),
+            violations=ViolationRegister(held.database, held.ledger, held.hands.now, []),
+        )  # fmt: skip
+        yield World(held, register, inventory, waivers, decisions, datasets, services, purposes)
 
 
 async def arrange(sample: Mapping[str, Any], world: World) -> None:
@@ -147,9 +187,18 @@ async def arrange(sample: Mapping[str, Any], world: World) -> None:
     hands.time = today - timedelta(days=1000)
     for nickname, who in given["principals"].items():
         kind = PrincipalKind(who["kind"])
-        principal = await world.register.add(kind, nickname, [], who.get("environments", []), ADMIN)
+        principal = await world.register.add(
+            kind, nickname, [], who.get("environments", []), ADMIN,
+            purposes=who.get("purposes", []), data_classes=who.get("data_classes", []),
+        )  # fmt: skip
         world.people[nickname] = principal.id
-    for model in given["models"]:
+        for system, login in who.get("logins", {}).items():
+            await world.register.link(principal.id, system, login, ADMIN)
+        if who.get("gone"):
+            await world.register.deactivate(principal.id, ADMIN)
+    for name, purpose in given.get("purposes", {}).items():
+        world.purposes[name] = PurposeSettings.model_validate(purpose)
+    for model in given.get("models", ()):
         hands.time = today - timedelta(days=model["days_ago"])
         await world.inventory.register(
             name=model["name"],
@@ -166,7 +215,94 @@ async def arrange(sample: Mapping[str, Any], world: World) -> None:
         if model.get("withdrawn"):
             await world.inventory.withdraw(model["name"], model["version"], by=ADMIN)
     hands.time = today
+    happened = [(said["days_ago"] * 24, _say(said, world)) for said in given.get("catalog", ())]
+    happened += [
+        (planned["hours_ago"], _ask_before(nickname, planned, world))
+        for nickname, planned in given.get("preflights", {}).items()
+    ]
+    for _, event in sorted(happened, key=itemgetter(0), reverse=True):  # in the order in which it happened
+        await event
+    for hashed in given.get("manifests", ()):
+        call = ManifestCall.model_validate(filled(hashed, world))
+        await Gate(world.services, MlflowSettings()).manifest(call, mlflow(world))
     await _waive(sample, world)
+
+
+async def _say(said: Mapping[str, Any], world: World) -> None:
+    """Take an event of a catalog as the OpenLineage adapter does, from a key that asserts these groups."""
+    now = world.stores.hands.time
+    moment = now - timedelta(days=said["days_ago"])
+    event = events.check({"eventTime": moment.isoformat(), **said["event"]}, now)
+    heard = translate(event, f"openlineage:{world.minted(said['by'])}", frozenset(said["asserts"]))
+    assert heard.left_out == []
+    await world.datasets.record(heard.facts)
+    await world.datasets.link(heard.aliases)
+
+
+async def _ask_before(nickname: str, planned: Mapping[str, Any], world: World) -> None:
+    """Decide on a training plan as somebody asked hours ago; what came out is what runs claim."""
+    hands = world.stores.hands
+    today = hands.time
+    hands.time = today - timedelta(hours=planned["hours_ago"])
+    principal = world.minted(planned["by"])
+    anywhere = frozenset({"*"})
+    caller = Caller(Actor(principal, PrincipalKind.PERSON, "api-key"), frozenset({Role.REQUESTER}), anywhere, anywhere)
+    raw = json.dumps(planned["request"]).encode()
+    decision = await world.decisions.decide(raw, Asking(caller, budget=30.0, source=f"caller:{principal}"))
+    assert decision.outcome == planned["outcome"], decision.message
+    world.preflights[nickname] = decision.id
+    hands.time = today
+
+
+def filled(value: Any, world: World) -> Any:
+    """Return a part of a sample with `{"days_ago": 3}` and `{"preflight": NAME}` as what they stand for here."""
+    if isinstance(value, dict):
+        if set(value) == {"days_ago"}:
+            moment: datetime = world.stores.hands.time - timedelta(days=value["days_ago"])
+            return moment.isoformat()
+        if set(value) == {"preflight"} and value["preflight"] in world.preflights:
+            return world.preflights[value["preflight"]]
+        return {key: filled(part, world) for key, part in value.items()}
+    return [filled(part, world) for part in value] if isinstance(value, list) else value
+
+
+def mlflow(world: World) -> Caller:
+    """Return MLflow's gate, as its own key makes it."""
+    actor = Actor(world.minted("mlflow"), PrincipalKind.SERVICE, "api-key")
+    return Caller(actor, frozenset({Role.GATE}), frozenset({"mlflow-registry"}), frozenset({"*"}))
+
+
+class Overheard:
+    """Decides as the world does, and keeps the decision that the adapter renders."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.decision: Decision | None = None
+
+    async def decide(self, request: DecisionRequest | bytes, asking: Asking) -> Decision:
+        self.decision = await self._world.decisions.decide(request, asking)
+        return self.decision
+
+
+async def decided(sample: Mapping[str, Any], world: World) -> Decision:
+    """Ask what the sample asks: a request as it is, or a call of MLflow's plugin by way of the gate."""
+    if "gate" not in sample:
+        raw = json.dumps(filled(sample["request"], world)).encode()
+        return await world.decisions.decide(raw, asking(sample, world))
+    overheard = Overheard(world)
+    gate = Gate(replace(world.services, decider=overheard), MlflowSettings())
+    reply = await gate.ask(GateCall.model_validate(filled(sample["gate"], world)), mlflow(world))
+    assert overheard.decision is not None, reply.message
+    assert (reply.allowed, reply.decision) == (overheard.decision.allowed, overheard.decision.id)
+    return overheard.decision
+
+
+def asked(sample: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return stage, kind of subject and operation of what the sample asks."""
+    if "gate" in sample:
+        return ASKED[sample["gate"]["action"]]
+    request = sample["request"]
+    return request["stage"], request["subject"]["kind"], request["operation"]
 
 
 async def _waive(sample: Mapping[str, Any], world: World) -> None:
@@ -246,30 +382,28 @@ async def test_a_sample_is_decided_as_it_says(name: str, opa: Running, tmp_path:
     sample = REPLAYED[name]
     async with world(opa, tmp_path) as made:
         await arrange(sample, made)
-        decision = await made.decisions.decide(json.dumps(sample["request"]).encode(), asking(sample, made))
+        decision = await decided(sample, made)
         assert answer(decision, made) == sample["expect"], sample["about"]
         assert decision.recorded
         assert made.stores.ledger.get(decision.id) == decision.record()
     stage, stem = name.split("/")
     assert decision.outcome in OUTCOMES[stem.split("_")[0]]
-    assert stage == sample["request"]["stage"]
+    assert stage == asked(sample)[0]
+    assert decision.stage in {stage, None}, "a request that is not valid has none"
     if not decision.allowed:
         assert decision.findings or decision.problems
 
 
 async def test_every_rule_has_a_sample_that_it_allows_and_one_that_it_denies(opa: Running) -> None:
-    """Of the stages that have stories here; those before deployment are told with a real catalog and a real MLflow."""
     samples = list(REPLAYED.values())
-    told = {sample["request"]["stage"] for sample in samples}
-    rules = {code for code in opa.bundle.index.rules if code.partition(".")[0] in told}
-    assert len(rules) > 10
+    rules = set(opa.bundle.index.rules)
+    assert {asked(sample)[0] for sample in samples} == {code.partition(".")[0] for code in rules}
     denied = {f["rule"] for s in samples for f in s["expect"]["findings"] if f["effect"] in {"deny", "ask"}}
     assert denied == rules
     selected: set[str] = set()
     for sample in samples:
         if sample["expect"]["outcome"] == "allow":
-            request = sample["request"]
-            selection = opa.bundle.index.selection(request["stage"], "deployment", request["operation"])
+            selection = opa.bundle.index.selection(*asked(sample))
             assert selection is not None
             selected |= set(selection.codes) - {finding["rule"] for finding in sample["expect"]["findings"]}
     assert selected == rules

@@ -92,7 +92,8 @@ async def test_an_opa_container_answers_as_the_engine(engine: ExternalOpa, built
 def compose() -> Iterator[DockerCompose]:
     environment = ROOT / ".env"
     assert not environment.exists(), f"{environment} is somebody's: this test writes its own, so move it away"
-    environment.write_text(f"PROCTOR_POSTGRES_PASSWORD={secrets.token_hex(24)}\n", encoding="utf-8")
+    names = ("PROCTOR_POSTGRES_PASSWORD", "MLFLOW_AUTH_ADMIN_PASSWORD")
+    environment.write_text("".join(f"{name}={secrets.token_hex(24)}\n" for name in names), encoding="utf-8")
     try:
         with DockerCompose(str(ROOT), build=True, wait=True, keep_volumes=False) as found:
             yield found
@@ -143,3 +144,10 @@ def test_the_compose_file_is_a_whole_server(compose: DockerCompose, tmp_path: Pa
     count = "SELECT count(*) FROM ledger_entries"
     entries = run("exec", "-T", "postgres", "psql", "--username=proctor", "--tuples-only", f"--command={count}")
     assert int(entries) > 1, "the ledger is in PostgreSQL"
+    password = (ROOT / ".env").read_text(encoding="utf-8").partition("MLFLOW_AUTH_ADMIN_PASSWORD=")[2].strip()
+    run_of_nobody = httpx.post(
+        "http://127.0.0.1:5000/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, auth=("admin", password),
+        timeout=30,
+    )  # fmt: skip
+    assert run_of_nobody.status_code == 403
+    assert "[training.preflight_valid]" in run_of_nobody.json()["message"], "MLflow asks Proctor"

@@ -12,10 +12,12 @@ __all__ = ["create"]
 
 def create(services: Services) -> Adapter:
     """Return the adapter. Raises `SettingsError` when the section `adapters.mlflow` is wrong."""
-    from proctor_adapters.mlflow.configuration import MlflowSettings  # noqa: PLC0415 (MLflow's process never needs it)
+    from proctor_adapters.mlflow.check import Check  # noqa: PLC0415 (MLflow's process never needs it)
+    from proctor_adapters.mlflow.configuration import MlflowSettings  # noqa: PLC0415
     from proctor_adapters.mlflow.gate import Gate  # noqa: PLC0415
     from proctor_adapters.mlflow.routes import router  # noqa: PLC0415
     from proctor_adapters.mlflow.translate import STATES  # noqa: PLC0415
 
     settings = MlflowSettings.read(services.configuration)
-    return Adapter(name="mlflow", router=router(Gate(services, settings)), extras={"states": STATES})
+    routes = router(Gate(services, settings), Check(services, settings))
+    return Adapter(name="mlflow", router=routes, extras={"states": STATES})

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from proctor.vocabulary.fact_types import Digest, Moment, Word
+from proctor.vocabulary.fact_types import Digest, Identifier, Moment, Word
 
 Text = Annotated[str, Field(max_length=4096)]
 
@@ -83,6 +83,23 @@ class GateCall(Body):
     deleted or renamed, for `remove`."""
     supporting: Annotated[list[tuple[Word, Word]], Field(max_length=100)] = []
     """Versions that rest on the run whose other files (the model card) are about to be written."""
+
+
+class CheckCall(Body):
+    """A look ahead: whether a registered version might be promoted, asked outside of MLflow."""
+
+    name: Word
+    version: Word
+    target: Text | None = None
+    """`alias:champion` or `stage:production`: what would point to it."""
+    environment: Identifier | None = None
+    """Where it would be used. Either this or `target`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "CheckCall":
+        if (self.target is None) == (self.environment is None):
+            raise ValueError("give either `target` or `environment`")
+        return self
 
 
 class FileEntry(Body):

@@ -1,28 +1,30 @@
 """The HTTP side of the gate: strict bodies in, small answers out.
 
 What is said here counts as MLflow's own word: who a user is, who measured what, which files a version has. So every
-call needs a key with the role `gate` for the point `mlflow-registry`; a requester's key would let its holder say it.
+call but `/check` needs a key with the role `gate` for the point `mlflow-registry`; a requester's key would let its
+holder say it.
 """
 
 from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from proctor.errors import RefusedError
 from proctor.vocabulary.canonical import NotCanonical, decode
 from proctor.vocabulary.principal import Caller, Role
 from proctor.vocabulary.words import Point
+from proctor_adapters.mlflow.check import Check
 from proctor_adapters.mlflow.gate import Gate
-from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall
+from proctor_adapters.mlflow.models import CheckCall, GateCall, ManifestCall, PendingCall
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes. A manifest of 30,000 files has about 5 MB."""
 T = TypeVar("T", bound=BaseModel)
 
 
-def router(gate: Gate) -> APIRouter:
+def router(gate: Gate, looking: Check) -> APIRouter:
     """Return the routes below `/v1/adapters/mlflow`."""
     routes = APIRouter()
 
@@ -44,6 +46,12 @@ def router(gate: Gate) -> APIRouter:
         found = await gate.pending(await _read(request, PendingCall))
         return Response(found.model_dump_json(), media_type="application/json")
 
+    async def check(request: Request) -> Response:
+        """Look ahead at a promotion, as whoever asks. Needs no key of MLflow's: nothing that is said here is a fact."""
+        found = await looking.ask(await _read(request, CheckCall), request.state.caller)
+        return JSONResponse(found)
+
+    routes.add_api_route("/check", check, methods=["POST"], response_class=JSONResponse)
     routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)
     routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
     routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from proctor.plugins import Asking
+from proctor.plugins import Asking, Trained
 from proctor.vocabulary.datasets import from_mlflow
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.request import DecisionRequest
@@ -126,6 +126,20 @@ def promoted(  # noqa: PLR0913 (each is one thing that the question rests on)
         Stage.REGISTRATION, Operation.PROMOTE, environment, SubjectKind.MODEL_VERSION, name, facts, purpose
     )
     return request, tiers
+
+
+def looked_ahead(name: str, version: str, known: Trained | None, environment: str) -> DecisionRequest:
+    """Return the question whether a version might be promoted, asked outside of MLflow: nothing is stated in it.
+
+    Which versions of the datasets the run read, nobody but MLflow knows, so the items have no reference.
+    """
+    model = {"id": f"models:/{name}/{version}"} | ({"digest": known.digest} if known else {})
+    datasets = [{"id": urn} for urn in (known.datasets if known else ())]
+    request = _request(
+        Stage.REGISTRATION, Operation.PROMOTE, environment, SubjectKind.MODEL_VERSION, f"{name}/{version}",
+        {"models": [model], "datasets": datasets}, known.purpose if known else None,
+    )  # fmt: skip
+    return request.model_copy(update={"point": Point.CI})
 
 
 def uri(version: VersionEvidence) -> str:

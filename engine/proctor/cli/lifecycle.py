@@ -7,6 +7,7 @@ import typer
 from proctor.cli import outputs, session
 from proctor.cli.listing import quoted, rows_of
 from proctor.cli.options import ListOutputOption
+from proctor.errors import UsageError
 
 dataset = typer.Typer(no_args_is_help=True, help="Look at the datasets that catalogs have told of.")
 violation = typer.Typer(no_args_is_help=True, help="Look at what exists against policy.")
@@ -25,11 +26,20 @@ def datasets(output: ListOutputOption = None) -> None:
 
 @dataset.command()
 def show(
-    urn: Annotated[str, typer.Argument(help="urn:ol:NAMESPACE:NAME, percent-encoded, as `list -o json` shows it.")],
+    name: Annotated[str, typer.Argument(help="s3://BUCKET/KEY, or urn:ol:NAMESPACE:NAME as `list -o json` shows it.")],
     output: ListOutputOption = None,
 ) -> None:
     """Show what is known of one dataset, from whom and since when."""
+    from proctor.notebook.plan import dataset as spelt
+
     destinations = outputs.parse(output or [], outputs.OF_LISTS)
+    wanted = spelt(name)
+    if wanted.version is not None:
+        raise UsageError(
+            f"looking for the dataset {name[:200]!r}", "it names a version, and catalogs tell of the whole dataset",
+            "Leave out @VERSION",
+        )  # fmt: skip
+    urn = wanted.dataset.urn
     (found,) = rows_of(session.run(lambda api: api.get("/v1/datasets", urn=urn)), "datasets")
     lines = [urn]
     for group, fact in found["facts"].items():

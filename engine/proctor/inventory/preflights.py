@@ -50,12 +50,13 @@ class PreflightFacts:
     async def read(self, decision: str) -> Mapping[str, Any] | None:
         """Return the record of the decision on a training plan with this id, or None.
 
-        One at the point `audit` is none: nobody was about to train, and judging again must not prolong what it judges.
+        Only one that was asked for at the point `notebook` is: at `ci` somebody checked what they do not start, and at
+        `audit` nobody was about to train, and judging again must not prolong what it judges.
         """
         if not _ID.fullmatch(decision):
             return None
         record = await asyncio.to_thread(self._recorded, decision)
-        if record is None or record.get("point") == Point.AUDIT:
+        if record is None or record.get("point") != Point.NOTEBOOK:
             return None
         if (record.get("stage"), record.get("operation")) != (Stage.TRAINING, Operation.TRAIN):
             return None

@@ -10,7 +10,7 @@ from proctor.errors import NotFoundError
 from proctor.inventory.datasets import Datasets
 from proctor.inventory.models import Hashed, Inventory
 from proctor.inventory.records import ModelVersion
-from proctor.plugins import RegisteredVersion
+from proctor.plugins import RegisteredVersion, Trained
 from proctor.settings import PurposeSettings
 
 
@@ -67,6 +67,13 @@ class Registry:
         """Return the environments in which the version may be deployed; no I/O."""
         known = self._known(name, version)
         return () if known is None else known.environments
+
+    def trained(self, name: str, version: str) -> Trained | None:
+        """Return what a registered, unwithdrawn version was made for and from, or None; no I/O."""
+        known = self._known(name, version)
+        if known is None or known.withdrawn_at is not None:
+            return None
+        return Trained(known.digest, known.purpose, known.datasets)
 
     def _known(self, name: str, version: str) -> ModelVersion | None:
         try:

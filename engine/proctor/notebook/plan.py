@@ -1,19 +1,19 @@
 """What is about to be trained, and from what: read from the notebook's own surroundings, nothing guessed."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
 from proctor.errors import UsageError
+from proctor.notebook import checkout, environment
+from proctor.notebook.environment import Package
 from proctor.vocabulary.datasets import Dataset, canonical, parse
+from proctor.vocabulary.words import Point
 
-_GIT_LIMIT: Final = 10
 _UNKNOWN_COMMIT: Final = "unknown"
+_SHOWN: Final = 3
+"""Packages that are named where some are not fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +61,36 @@ class Surroundings:
 
     commit: str
     clean: bool
-    locked: bool
+    packages: tuple[Package, ...]
     seeded: bool
+
+    @property
+    def locked(self) -> bool:
+        """Tell whether every package of the environment is fixed."""
+        return environment.locked(self.packages)
+
+    def gaps(self) -> list[str]:
+        """Return what keeps the run from being made again, one line each, for whoever wants to mend it."""
+        loose = [f"{one.line.partition('==')[0]}: {one.loose}" for one in self.packages if one.loose]
+        found = [f"the environment is not locked: {'; '.join(loose[:_SHOWN])}"] if loose else []
+        if len(loose) > _SHOWN:
+            found[0] += f"; and {len(loose) - _SHOWN} more"
+        return found
 
 
 def surroundings(seed: int | None, folder: Path | None = None) -> Surroundings:
     """Look at the git checkout of `folder` (default: the working directory) and at this Python's packages.
 
-    Outside of a checkout the commit is `unknown` and nothing is clean. The environment is locked when every installed
-    distribution has an exact version, which is so unless one is installed from a folder that can change.
+    Outside of a checkout the commit is `unknown` and nothing is clean.
     """
     where = folder or Path.cwd()
-    commit = _git(where, "rev-parse", "HEAD")
-    status = _git(where, "status", "--porcelain", "--untracked-files=no")
+    commit = checkout.commit(where)
     return Surroundings(
         commit=commit or _UNKNOWN_COMMIT,
-        clean=commit is not None and status == "",
-        locked=bool(environment_lock()),
+        clean=commit is not None and checkout.unchanged(where),
+        packages=tuple(environment.packages()),
         seeded=seed is not None,
     )
-
-
-def environment_lock() -> str:
-    """Return the exact versions of everything that is installed, one per line: what `pip freeze` would say."""
-    found = {f"{one.metadata['Name']}=={one.version}" for one in distributions() if one.metadata["Name"]}
-    return "\n".join([f"# Python {sys.version.split()[0]}", *sorted(found, key=str.casefold)])
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 (the git that the person has)
-            capture_output=True, text=True, timeout=_GIT_LIMIT, check=False, env=environment,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def request(
@@ -107,13 +100,17 @@ def request(
     environment: str,
     name: str,
     around: Surroundings,
+    point: Point = Point.NOTEBOOK,
 ) -> dict[str, Any]:
-    """Return the question whether this may be trained (rego/schemas/request.json)."""
+    """Return the question whether this may be trained (rego/schemas/request.json).
+
+    Asked at `notebook` it is a preflight; at any other point it is a look ahead, with which nothing can be started.
+    """
     return {
         "schema": "proctor/request/v1",
         "stage": "training",
         "operation": "train",
-        "point": "notebook",
+        "point": str(point),
         "environment": environment,
         "purpose": purpose,
         "subject": {"kind": "run", "name": name},

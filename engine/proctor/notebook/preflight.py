@@ -18,7 +18,7 @@ SUPPLIERS: Final[Mapping[str, str]] = {
     "trainer": "an admin grants it: proctor principal grant",
     "data_use": "the catalog tags every dataset with its class",
     "risk": "an operator configures the purpose: policy.purposes",
-    "plan": "you: commit your source, set a seed",
+    "plan": "you: commit your source, install every package from an index, set a seed",
     "reference": "you: name a version of the dataset",
 }
 """Who can supply what is missing, by group of facts."""
@@ -43,6 +43,8 @@ class Preflight:
     decision: Mapping[str, Any]
     server: str
     """Where it was decided."""
+    notes: tuple[str, ...] = ()
+    """What the notebook found around itself that keeps the run from being made again."""
 
     @property
     def id(self) -> str:
@@ -77,7 +79,7 @@ class Preflight:
         """Return the table as text."""
         head = f"{'ALLOW' if self.allowed else 'DENY'}  {self.id}  ({self.decision.get('reason')})"
         rows = [f"  {line.state:<8} {line.what:<28} {line.detail}" + _supply(line) for line in self.lines()]
-        return "\n".join([head, *rows])
+        return "\n".join([head, *rows, *(f"  {'note':<8} {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         """Return the table as HTML; everything in it that came from outside is escaped."""
@@ -87,10 +89,11 @@ class Preflight:
             for line in self.lines()
         )
         title = f"{'Allowed' if self.allowed else 'Denied'}: {self.decision.get('message', '')}"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", "fact", "what", "who can supply it"))
         return (
             f"<div><b style='color:{colour}'>{html.escape(title)}</b> <code>{html.escape(self.id)}</code>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table></div>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>{notes}</div>"
         )
 
 

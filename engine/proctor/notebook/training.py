@@ -18,6 +18,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from proctor.errors import EngineError, SettingsError, UsageError
 from proctor.notebook import plan
+from proctor.notebook.environment import packages, recorded
 from proctor.notebook.plan import PlannedDataset
 from proctor.notebook.preflight import Preflight, TrainingRefusedError
 from proctor.vocabulary.run_tags import INPUT_VERSION, PREFLIGHT
@@ -43,12 +44,12 @@ def preflight(
     Raises `UsageError` for a dataset that is spelt wrong, `EngineError` when nobody answers.
     """
     planned = [plan.dataset(one) for one in datasets]
+    around = plan.surroundings(seed, folder)
     question = plan.request(
-        purpose=purpose, datasets=planned, environment=environment, name=name,
-        around=plan.surroundings(seed, folder),
+        purpose=purpose, datasets=planned, environment=environment, name=name, around=around,
     )  # fmt: skip
     decision, server = _ask(question)
-    return Preflight(decision, server)
+    return Preflight(decision, server, tuple(around.gaps()))
 
 
 def _ask(question: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
@@ -139,7 +140,7 @@ class training:  # noqa: N801 (it is used as a verb: `with proctor.training(...)
         import mlflow  # noqa: PLC0415
         from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
 
-        mlflow.log_text(plan.environment_lock(), "governance/environment.txt")
+        mlflow.log_text(recorded(packages()), "governance/environment.txt")
         inputs = []
         for one in self._plan["datasets"]:
             uri = f"{one.dataset.namespace}/{one.dataset.name.lstrip('/')}"

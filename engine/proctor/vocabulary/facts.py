@@ -58,7 +58,6 @@ class ModelItem(Model):
     card: model_facts.ModelCard | None = None
     purpose: model_facts.ModelPurpose | None = None
     validation: model_facts.ModelValidation | None = None
-    training: model_facts.ModelTraining | None = None
     lineage: model_facts.ModelLineage | None = None
 
 

@@ -108,19 +108,6 @@ class ModelValidation(Group):
     validator: PrincipalId
 
 
-class ModelTraining(Group):
-    """How the version was made, by the run that made it."""
-
-    commit: Word
-    """Revision of the source code."""
-    clean: bool
-    """True when the source code had no uncommitted change."""
-    locked: bool
-    """True when the environment was recorded with exact versions."""
-    seeded: bool
-    """True when a random seed was recorded."""
-
-
 class ModelLineage(Group):
     """The way from data to run to version."""
 

@@ -12,7 +12,7 @@ class TrainingPlan(Group):
     clean: bool
     """True when the source code has no uncommitted change."""
     locked: bool
-    """True when the environment is recorded with exact versions."""
+    """True when every installed package is fixed: by its version from an index, a commit, or a hash."""
     seeded: bool
     """True when a random seed is set."""
 

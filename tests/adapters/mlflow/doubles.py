@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proctor.errors import NotFoundError, RefusedError
-from proctor.plugins import Asking, RegisteredVersion, Services
+from proctor.plugins import Asking, RegisteredVersion, Services, Trained
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.request import DecisionRequest
@@ -88,6 +88,10 @@ class FakeModels:
 
     def hashed(self, name: str, version: str) -> bool:
         return (name, version) in self.versions
+
+    def trained(self, name: str, version: str) -> Trained | None:
+        found = self.versions.get((name, version))
+        return Trained(found.digest, found.purpose, found.datasets) if found else None
 
     def allowed_in(self, name: str, version: str) -> Sequence[str]:
         return self.allowances.get((name, version), [])

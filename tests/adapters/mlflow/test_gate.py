@@ -269,6 +269,6 @@ def test_a_server_that_lends_too_little_is_told_so_at_its_start() -> None:
 def test_the_adapter_says_what_it_states() -> None:
     adapter = create(World().services)
     assert adapter.router is not None
-    assert {route.path for route in adapter.router.routes} == {"/gate", "/manifest", "/pending"}  # type: ignore[attr-defined]
+    assert {route.path for route in adapter.router.routes} == {"/check", "/gate", "/manifest", "/pending"}  # type: ignore[attr-defined]
     assert DIGEST not in adapter.extras["states"]
     assert "models/*/authorship" not in adapter.extras["states"]

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from proctor.notebook import environment
 from tests.contract.lifecycle import test_catalog as catalog
+from tests.engine.notebook import sites
 from tests.live.registry import ADMIN, MlflowServer, running_mlflow
 from tests.live.server import ProctorServer, running
 
@@ -81,6 +83,16 @@ class World:
     def emit(self, **facets: Any) -> None:
         """Let the catalog speak, now."""
         catalog.client(self.proctor, self.keys["catalog"]).emit(catalog.event(datetime.now(UTC), **facets))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let trainings run in an environment that can be installed again, which a developer's own mostly can't."""
+    site = tmp_path_factory.mktemp("site")
+    sites.install(site, "scikit-learn", "1.7.2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "distributions", lambda: sites.found(site))
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -2,6 +2,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.engine.cli.conftest import Api
 
 Proctor = Callable[..., tuple[int, str, str]]
@@ -47,6 +49,20 @@ def test_a_dataset_is_shown_with_who_said_what_and_when(api: Api, proctor: Proct
     assert any(line.split()[:3] == ["ownership", "owners", "team:a"] for line in lines)
     assert any("legal" in line and "taken back" in line for line in lines)
     assert sum("observed, x:y, 2026-03-01 12:00:00 UTC" in line for line in lines) == 2
+
+
+@pytest.mark.parametrize("spelt", ["s3://lake/payments & more", "s3a://Lake/payments & more/", URN])
+def test_a_dataset_is_shown_however_it_is_spelt(api: Api, proctor: Proctor, spelt: str) -> None:
+    api.on("GET", "/v1/datasets", {"datasets": [dataset()], "total": 1})
+    assert proctor("dataset", "show", spelt)[0] == 0
+    assert api.requests[0].url.params["urn"] == URN
+
+
+@pytest.mark.parametrize("spelt", ["payments", "urn:ol:S3%3A%2F%2Flake:payments", "s3://lake/payments@7"])
+def test_what_names_no_dataset_is_a_usage_error_and_asks_nobody(api: Api, proctor: Proctor, spelt: str) -> None:
+    code, out, err = proctor("dataset", "show", spelt)
+    assert (code, out, api.requests) == (2, "", [])
+    assert spelt in err
 
 
 def test_an_unknown_dataset_is_an_error(api: Api, proctor: Proctor) -> None:

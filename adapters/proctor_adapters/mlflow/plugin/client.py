@@ -7,6 +7,7 @@ answer, whatever its status, costs none, and is nobody else's trouble: one user'
 
 import json
 import os
+import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -49,8 +50,15 @@ class ProctorClient:
     """One per process. Any thread may use it."""
 
     def __init__(
-        self, url: str | None, socket: str | None, key: str, transport: httpx.BaseTransport | None = None
+        self,
+        url: str | None,
+        socket: str | None,
+        key: str,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        authority: str | None = None,
     ) -> None:
+        """Take the address or the socket, the key, and the file of the authority that signed Proctor's certificate."""
         self._lock = threading.Lock()
         self._closed_until = 0.0
         if transport is None and socket:
@@ -60,6 +68,7 @@ class ProctorClient:
             transport=transport,
             headers={"Authorization": f"Bearer {key}"},
             timeout=BUDGET,
+            verify=ssl.create_default_context(cafile=authority) if authority else True,
             follow_redirects=False,
             trust_env=False,
         )
@@ -75,7 +84,7 @@ class ProctorClient:
                 f"Starting the gated registry: {missing} is not set. Set it to the server and to a key with the role "
                 "'gate' (proctor key create ID --role gate --point mlflow-registry --environment '*')."
             )
-        return cls(url, socket, key)
+        return cls(url, socket, key, authority=environment.get("SSL_CERT_FILE"))
 
     def ask(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the answer. Raises `Unavailable` when there is none in time."""

@@ -10,6 +10,7 @@
 # custom:
 #   severity: high
 #   applies_to:
+#     - {stage: data, kind: dataset, operations: [ingest]}
 #     - {stage: training, kind: run, operations: [train]}
 #     - {stage: registration, kind: model_version, operations: [promote]}
 #   for_each: datasets/*

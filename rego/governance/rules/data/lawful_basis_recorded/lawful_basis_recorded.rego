@@ -8,6 +8,7 @@
 # custom:
 #   severity: critical
 #   applies_to:
+#     - {stage: data, kind: dataset, operations: [ingest]}
 #     - {stage: training, kind: run, operations: [train]}
 #     - {stage: registration, kind: model_version, operations: [promote]}
 #   for_each: datasets/*
