@@ -75,9 +75,14 @@ class Preflight:
 
     def __str__(self) -> str:
         """Return the table as text."""
-        head = f"{'ALLOW' if self.allowed else 'DENY'}  {self.id}  ({self.decision.get('reason')})"
-        rows = [f"  {line.state:<8} {line.what:<28} {line.detail}" + _supply(line) for line in self.lines()]
-        return "\n".join([head, *rows])
+        rows = [f"{'ALLOW' if self.allowed else 'DENY'}  {self.id}  ({self.decision.get('reason')})"]
+        lines = self.lines()
+        for line in lines:
+            if line.state != "found":
+                rows += [f"  {line.state:<8} {line.what}", f"           {line.detail}"]
+                rows += [f"           who can supply it: {line.supply}"] if line.supply else []
+        found = [line.what for line in lines if line.state == "found"]
+        return "\n".join([*rows, f"  found    {', '.join(found)}"] if found else rows)
 
     def _repr_html_(self) -> str:
         """Return the table as HTML; everything in it that came from outside is escaped."""
@@ -107,10 +112,6 @@ def _line(finding: Mapping[str, Any]) -> FactLine:
 
 def _cells(line: FactLine) -> Sequence[str]:
     return line.state, line.what, line.detail, line.supply
-
-
-def _supply(line: FactLine) -> str:
-    return f"\n  {'':<8} {'':<28} supplied by: {line.supply}" if line.supply else ""
 
 
 class TrainingRefusedError(ProctorError):
