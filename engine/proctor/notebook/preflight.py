@@ -80,7 +80,7 @@ class Preflight:
         for line in lines:
             if line.state != "found":
                 rows += [f"  {line.state:<8} {line.what}", f"           {line.detail}"]
-                rows += [f"           who can supply it: {line.supply}"] if line.supply else []
+                rows += [f"           what helps: {line.supply}"] if line.supply else []
         found = [line.what for line in lines if line.state == "found"]
         return "\n".join([*rows, f"  found    {', '.join(found)}"] if found else rows)
 
@@ -92,7 +92,7 @@ class Preflight:
             for line in self.lines()
         )
         title = f"{'Allowed' if self.allowed else 'Denied'}: {self.decision.get('message', '')}"
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", "fact", "what", "who can supply it"))
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", "fact", "what", "what helps"))
         return (
             f"<div><b style='color:{colour}'>{html.escape(title)}</b> <code>{html.escape(self.id)}</code>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table></div>"

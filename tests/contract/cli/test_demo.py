@@ -9,11 +9,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from proctor.alerts import signature
 from proctor.cli.demo import run
+from proctor.cli.demo.narrator import Narrator
+from proctor.cli.demo.sink import VARIABLE, Sink
 from proctor.errors import SettingsError
 
 SERVERS = ("proctor", "opa", "mlflow", "uvicorn")
@@ -163,3 +167,41 @@ def test_without_its_peers_the_demo_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr(run, "find_spec", lambda module: None if module == "mlflow" else object())
     with pytest.raises(SettingsError, match=r"not installed: MLflow(?s:.*)make demo"):
         run.run(keep=False)
+
+
+DENIED = {"outcome": "deny", "findings": [{"rule": "data.dataset_owned", "effect": "deny"}]}
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {"expected": "allow"},
+        {"expected": "deny", "rule": "data.dataset_registered"},
+        {"expected": "deny", "blocking": ()},
+        {"expected": "deny", "blocking": ("data.dataset_owned", "data.dataset_registered")},
+    ],
+)
+def test_each_difference_is_a_surprise_that_fails_the_demo(expected: dict[str, Any]) -> None:
+    narrator = Narrator()
+    narrator.check("x", DENIED, expected="deny", rule="data.dataset_owned", blocking=("data.dataset_owned",))
+    assert run.end(narrator, "", ()) == 0
+    narrator.check("x", DENIED, **expected)
+    assert run.end(narrator, "", ()) == 1
+
+
+def test_the_receiver_takes_what_is_signed_and_current_and_nothing_else() -> None:
+    sink = Sink()
+    try:
+        key, now, body = signature.secret_bytes(sink.secret, VARIABLE), int(time.time()), b'{"type": "x"}'
+        assert sink.take(signature.headers(key, "msg_1", now, body), body)
+        for headers, sent in (
+            ({}, body),
+            (signature.headers(key, "msg_1", now, body), b'{"type": "y"}'),
+            (signature.headers(b"x" * 32, "msg_1", now, body), body),
+            (signature.headers(key, "msg_1", now - 3600, body), body),
+            ({**signature.headers(key, "msg_1", now, body), "webhook-id": "msg_2"}, body),
+        ):
+            assert not sink.take(headers, sent)
+        assert (len(sink.alerts), sink.refused) == (1, 5)
+    finally:
+        sink.close()

@@ -25,7 +25,7 @@ def enter(stage: Stage) -> None:
     for name in MLFLOW_USERS:
         stage.principal(name, **_SCIENTIST)
         stage.alias(name, "mlflow", name)
-        stage.key(name, ["requester"], points=["*"], environments=["*"])
+        stage.key(name, ["requester"], points=["notebook"], environments=["dev"])
     stage.principal("olga")
     stage.alias("olga", "catalog", OWNER_IN_CATALOG)
     stage.principal("bruno", roles=["requester", "approver"], environments=[objects.ENVIRONMENT])

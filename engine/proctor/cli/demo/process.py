@@ -20,6 +20,7 @@ START_LIMIT: Final = 120.0
 """Seconds that a start may take on a machine that is busy with something else."""
 _STOP_LIMIT: Final = 15.0
 _POLL: Final = 0.1
+_INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FOREIGN: Final = ("PROCTOR_", "MLFLOW_", "_MLFLOW", "OPENLINEAGE_")
 """Variables of the user's own servers begin so: none of them gets into the demo."""
 
@@ -111,7 +112,7 @@ def playground() -> Iterator[Path]:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Let nothing interrupt the clearing up: a second Ctrl-C would leave processes behind."""
-    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
     try:
         yield
     finally:

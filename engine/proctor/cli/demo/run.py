@@ -54,7 +54,7 @@ def run(*, keep: bool) -> int:
             stage = _stage(folder, narrator, started)
             _story(stage)
             if keep:
-                _end(narrator, "Done in {seconds:.0f} s. Everything is up again, until Ctrl-C:", ())
+                end(narrator, "Done in {seconds:.0f} s. Everything is up again, until Ctrl-C:", ())
                 keeping.keep(stage)
                 return exits.DENY if narrator.surprises else exits.ALLOW
         except StoryEndsError:
@@ -66,7 +66,7 @@ def run(*, keep: bool) -> int:
             with undisturbed():
                 for stop in reversed(started):
                     stop()
-    return _end(narrator, "Done in {seconds:.0f} s; nothing is left running. What to try next:", _NEXT)
+    return end(narrator, "Done in {seconds:.0f} s; nothing is left running. What to try next:", _NEXT)
 
 
 def _require_peers() -> None:
@@ -126,7 +126,8 @@ def _story(stage: Stage) -> None:
     tampering(stage.server, tell)
 
 
-def _end(narrator: Narrator, title: str, lines: Sequence[str]) -> int:
+def end(narrator: Narrator, title: str, lines: Sequence[str]) -> int:
+    """Say how it ended and what comes next; return the exit code: one surprise is enough for 1."""
     if narrator.surprises:
         narrator.chapter(f"{len(narrator.surprises)} things did not come out as they should")
         narrator.list(narrator.surprises)
