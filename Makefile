@@ -21,7 +21,7 @@ help: ## List what there is
 	  /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Play the life of a model on real servers; sets everything up, leaves nothing running. KEEP=1 keeps them up
+demo: ## Play one model's life on real servers, and clean up; with KEEP=1 they stay up until Ctrl-C
 	@$(MAKE) -j$(JOBS) $(VENV)/.demo opa
 	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(BIN)/proctor demo $(if $(KEEP),--keep)
 
