@@ -21,9 +21,9 @@ help: ## List what there is
 	  /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Play deployments through a real server, a real OPA and a ledger; sets everything up, leaves nothing running
-	@$(MAKE) -j$(JOBS) $(VENV)/.runtime opa
-	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(BIN)/proctor demo
+demo: ## Play one model's life on real servers, and clean up; with KEEP=1 they stay up until Ctrl-C
+	@$(MAKE) -j$(JOBS) $(VENV)/.demo opa
+	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(BIN)/proctor demo $(if $(KEEP),--keep)
 
 .PHONY: test
 test: ## Run everything that a change must pass: lint, types, imports, rules, unit and contract tests
@@ -50,11 +50,11 @@ define install
 	@touch $(2)
 endef
 
-$(VENV)/.runtime: pyproject.toml constraints.txt
-	$(call install,.,$@)
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(call install,.[demo],$@)
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	$(call install,.[dev$(comma)kubernetes$(comma)postgres],$(VENV)/.runtime $@)
+	$(call install,.[demo$(comma)dev$(comma)kubernetes$(comma)postgres],$(VENV)/.demo $@)
 
 comma := ,
 

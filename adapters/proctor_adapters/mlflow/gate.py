@@ -177,7 +177,8 @@ class Gate:
         uris = [translate.uri(version), *([f"models:/{version.model_id}"] if version.model_id else [])]
         known = self._models.digest(version.name, version.version)
         if known is not None and known != digest:
-            detail = {"registered": known, "found": digest, "hashed_at": call.hashed_at.isoformat()}
+            # Nothing that differs from one round to the next: each difference would be an update, and an alert.
+            detail = {"registered": known, "found": digest}
             await self._violations.open(ARTIFACT_CHANGED, key, key, detail)
             return Registered(digest=digest, changed=True)
         if known == digest and self._models.hashed(version.name, version.version):

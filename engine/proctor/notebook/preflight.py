@@ -77,9 +77,15 @@ class Preflight:
 
     def __str__(self) -> str:
         """Return the table as text."""
-        head = f"{'ALLOW' if self.allowed else 'DENY'}  {self.id}  ({self.decision.get('reason')})"
-        rows = [f"  {line.state:<8} {line.what:<28} {line.detail}" + _supply(line) for line in self.lines()]
-        return "\n".join([head, *rows, *(f"  {'note':<8} {note}" for note in self.notes)])
+        rows = [f"{'ALLOW' if self.allowed else 'DENY'}  {self.id}  ({self.decision.get('reason')})"]
+        lines = self.lines()
+        for line in lines:
+            if line.state != "found":
+                rows += [f"  {line.state:<8} {line.what}", f"           {line.detail}"]
+                rows += [f"           what helps: {line.supply}"] if line.supply else []
+        if found := [line.what for line in lines if line.state == "found"]:
+            rows.append(f"  found    {', '.join(found)}")
+        return "\n".join([*rows, *(f"  note     {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         """Return the table as HTML; everything in it that came from outside is escaped."""
@@ -90,7 +96,7 @@ class Preflight:
         )
         title = f"{'Allowed' if self.allowed else 'Denied'}: {self.decision.get('message', '')}"
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", "fact", "what", "who can supply it"))
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in ("", "fact", "what", "what helps"))
         return (
             f"<div><b style='color:{colour}'>{html.escape(title)}</b> <code>{html.escape(self.id)}</code>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>{notes}</div>"
@@ -110,10 +116,6 @@ def _line(finding: Mapping[str, Any]) -> FactLine:
 
 def _cells(line: FactLine) -> Sequence[str]:
     return line.state, line.what, line.detail, line.supply
-
-
-def _supply(line: FactLine) -> str:
-    return f"\n  {'':<8} {'':<28} supplied by: {line.supply}" if line.supply else ""
 
 
 class TrainingRefusedError(ProctorError):

@@ -199,6 +199,7 @@ async def test_files_that_changed_open_a_violation_and_register_nothing() -> Non
     detail = world.violations.opened["artifact_changed", "fraud/1"]
     assert (detail["registered"], world.models.digest("fraud", "1")) == (before, before)
     assert detail["found"] != before
+    assert set(detail) == {"registered", "found"}, "the same files, found again, are no update"
 
 
 async def test_two_versions_of_one_logged_model_are_both_registered() -> None:

@@ -19,6 +19,10 @@ from tests.engine.notebook import sites
 from tests.live.registry import ADMIN, MlflowServer, running_mlflow
 from tests.live.server import ProctorServer, running
 
+_RISK = {"exposure": "internal", "autonomy": "supervised"}
+CONFIGURATION = {"policy": {"profile": "strict", "purposes": {"fraud-detection": _RISK, "cheque-reading": _RISK}}}
+"""Two purposes: the tests' own, and that of examples/notebook.ipynb."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the story come first of this folder: it begins with an empty catalog, and the server is one for all."""
@@ -101,7 +105,7 @@ def world(opa_binary: Path) -> Iterator[World]:
         folder = Path(name)
         state = folder / "p"
         state.mkdir()
-        proctor = ProctorServer(state, opa_binary, catalog.CONFIGURATION)
+        proctor = ProctorServer(state, opa_binary, CONFIGURATION)
         with running(proctor):
             gate = proctor.made("/v1/principals", {"kind": "service", "name": "mlflow", "roles": ["gate"]})["id"]
             key = {"principal": gate, "roles": ["gate"], "points": ["mlflow-registry"], "environments": ["*"]}

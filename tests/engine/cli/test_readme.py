@@ -23,8 +23,9 @@ def folder(opa_binary: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     place = Path(tempfile.mkdtemp(prefix="prc-", dir="/tmp"))  # TMPDIR may be long, and paths of sockets may not
     program = place / "bin" / "proctor"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m proctor.cli "$@"\n')
-    program.chmod(0o755)
+    for name, arguments in (("proctor", "-P -m proctor.cli"), ("python", "-P")):
+        (place / "bin" / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (place / "bin" / name).chmod(0o755)
     (place / "work").mkdir()
     for name, text in files(README).items():
         (place / "work" / name).write_text(text)

@@ -1,10 +1,16 @@
-"""`proctor demo`: the whole of Proctor in half a minute, in a throw-away state directory."""
+"""`proctor demo`: the whole of Proctor in a minute or two, in a throw-away folder."""
+
+from typing import Annotated
 
 import typer
 
 
-def demo() -> None:
-    """Play deployments through a real server with a real OPA and a ledger; leaves nothing behind."""
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the servers up afterwards, with addresses and logins, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Play the life of one model on a real server, a real OPA and a real MLflow; leaves nothing behind."""
     from proctor.cli.demo.run import run
 
-    raise typer.Exit(run())
+    raise typer.Exit(run(keep=keep))

@@ -1,4 +1,4 @@
-"""What the demo's people deploy: a Deployment and a KServe InferenceService, and the reviews that carry them."""
+"""The names in the demo, and what its people deploy: a Deployment, a KServe InferenceService, and their reviews."""
 
 import hashlib
 import uuid
@@ -7,7 +7,10 @@ from typing import Any, Final
 NAMESPACE: Final = "ml-prod"
 ENVIRONMENT: Final = "prod"
 REGISTRY: Final = "registry.example.com"
-MODEL: Final = f"oci://{REGISTRY}/models/fraud"
+MODEL: Final = "cheques"
+"""The name of the registered model."""
+PURPOSE: Final = "cheque-reading"
+DATASET: Final = "s3://lake/cheques@7"
 DEPLOYER: Final = "bruno@example.com"
 
 
@@ -16,10 +19,6 @@ def digest(of: str) -> str:
     return f"sha256:{hashlib.sha256(of.encode()).hexdigest()}"
 
 
-ALLOWED: Final = digest("fraud 7")
-"""The digest that may run in prod."""
-NEWER: Final = digest("fraud 8")
-"""Registered, and not allowed anywhere yet."""
 IMAGE: Final = f"{REGISTRY}/serving/mlserver@{digest('mlserver')}"
 FOREIGN_IMAGE: Final = f"quay.io/someone/mlserver@{digest('somebody')}"
 """Pinned, but from a registry that is not on the list."""

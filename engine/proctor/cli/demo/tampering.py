@@ -35,7 +35,7 @@ def _verify(server: Server, narrator: Narrator, database: Path | None) -> tuple[
     named = [] if database is None else [str(database)]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "proctor.cli", "ledger", "verify", *named],
-        env=server.environment(), capture_output=True, text=True, timeout=60, check=False,
+        env=server.environment(COLUMNS=str(narrator.columns)), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     shown = f"{done.stdout}{done.stderr}".replace(f"{server.state_dir.parent}/", "")
     narrator.command(" ".join(["proctor ledger verify", *(Path(name).name for name in named)]), shown)
