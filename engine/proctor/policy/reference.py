@@ -86,7 +86,7 @@ def _group_fields(holder: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel
 def _plain_type(kind: str) -> str:
     if "list" in kind:
         return "strings"
-    for name, plain in (("bool", "boolean"), ("int", "number"), ("float", "number"), ("datetime", "timestamp")):
+    for name, plain in (("bool", "boolean"), ("int", "number"), ("float", "number"), ("AwareDatetime", "timestamp")):
         if re.search(rf"\b{name}\b", kind):
             return plain
     return "string"
