@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from proctor.errors import StateError
 from proctor.store.database import Database
@@ -64,7 +65,7 @@ class Inbox:
                     f"taking an event of {adapter}", f"{MAX_WAITING} wait already", "Send it again later; see the log"
                 )
             # Two servers can be given the same event at the same time.
-            return connection.execute(_unless_known(connection.dialect.name, values)).rowcount == 1
+            return connection.execute(_unless_known(connection.dialect.name, values)).first() is not None
 
         return await self._database.atransact(work)
 
@@ -93,7 +94,7 @@ class Inbox:
         )
 
 
-def _unless_known(dialect: str, values: Mapping[str, Any]) -> Insert:
-    if dialect == "postgresql":
-        return postgresql.insert(inbox).values(**values).on_conflict_do_nothing()
-    return sqlite.insert(inbox).values(**values).on_conflict_do_nothing()
+def _unless_known(dialect: str, values: Mapping[str, Any]) -> ReturningInsert[tuple[int]]:
+    """Return a statement that gives the new row's id, and nothing where the event is known."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return make(inbox).values(**values).on_conflict_do_nothing().returning(inbox.c.id)

@@ -12,6 +12,8 @@ from proctor.store.database import Database
 from tests.engine.ledger import histories
 from tests.engine.ledger.histories import SIZE, History, name_of
 
+pytestmark = pytest.mark.sqlite  # what is tampered with is a file
+
 
 @pytest.fixture
 def history(state_dir: Path) -> History:

@@ -10,11 +10,12 @@ from proctor.store import inbox as module
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
 from tests.engine.identity.stores import Hands
+from tests.live.postgres import url_of
 
 
 @pytest.fixture
 def database(state_dir: Path) -> Iterator[Database]:
-    found = Database.open(f"sqlite:///{state_dir / 'proctor.db'}")
+    found = Database.open(url_of(state_dir))
     yield found
     found.close()
 
