@@ -67,6 +67,7 @@ def export(
 ) -> None:
     """Write entries, checkpoints and public key to a folder that an auditor can take away."""
     from proctor.ledger.export import export as write
+    from proctor.ledger.keyring import check
     from proctor.ledger.signing import Signer
     from proctor.settings import load
     from proctor.store.database import Database
@@ -76,6 +77,7 @@ def export(
         _source(None)  # an export of nothing would make an empty ledger first
     database = Database.open(settings.database)
     try:
+        check(database, settings.state_dir)  # before a key is made that is not this ledger's
         head = write(database, folder, Signer.load_or_create(settings.state_dir))
     finally:
         database.close()

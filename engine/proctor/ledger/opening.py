@@ -11,6 +11,7 @@ from sqlalchemy import Column, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from proctor.errors import ClockError, LedgerError
+from proctor.ledger import keyring
 from proctor.ledger.clock import Anchor, Clock
 from proctor.ledger.merkle import leaf_hash
 from proctor.ledger.records import Entry, Kind, encode
@@ -42,10 +43,12 @@ def prepare(
             f"it has {size} entries, but the key {key_path(state_dir)} is gone",
             "Restore keys/ledger.key from a backup: another key could not go on with this ledger",
         )
+    keyring.check(database, state_dir)
     signer = Signer.load_or_create(state_dir)
     if newest:
         _check_checkpoint(signer, newest[0].note, size, root)
     _check_last_entry(last, size)
+    keyring.settle(database, state_dir)
 
     anchor = Anchor(head[0].boot_id, head[0].clock_offset) if head[0].boot_id else None
     recorded_at = from_text(head[0].recorded_at) if head[0].recorded_at else None

@@ -17,6 +17,8 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from proctor.errors import SettingsError, StateError
 from proctor.store import schema
+from proctor.store.following import Following
+from proctor.store.following import execute as execute_one
 from proctor.store.tables import LEDGER_TABLES
 
 BUSY_TIMEOUT: Final = 10.0
@@ -46,6 +48,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reader = engine.execution_options(**{_READING: True})
+        self.following = Following(engine, self.snapshot)
+        """What other servers on this database change."""
 
     @classmethod
     def open(cls, settings_url: str) -> Self:
@@ -116,7 +120,7 @@ class Database:
         refuse_ledger_tables(statements)
 
         def execute(connection: Connection) -> int:
-            return sum(max(connection.execute(statement).rowcount, 0) for statement in statements)
+            return sum(execute_one(connection, statement) for statement in statements)
 
         return self.transact(execute)
 
@@ -142,6 +146,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections. The last one on SQLite folds the write-ahead log into the file."""
+        self.following.close()
         self.engine.dispose()
 
 
