@@ -30,6 +30,8 @@ from proctor.ledger.signing import Signer
 from proctor.store.database import Database
 from proctor.store.tables import SCHEMA_REVISION, metadata
 
+AT_ONCE: Final = signal.SIGQUIT
+"""How to stop a cluster as a crash would."""
 VARIABLE: Final = "PROCTOR_TEST_POSTGRESQL_URL"
 _numbers: Final = itertools.count()
 _urls: Final[dict[Path, str]] = {}
@@ -57,7 +59,7 @@ class Cluster:
     """
 
     def __init__(self, *, durable: bool = False) -> None:
-        found = _binaries()
+        found = binaries()
         assert found is not None, "no initdb: install the package postgresql"
         self._binaries = found
         self._options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -260,7 +262,7 @@ def serving() -> Iterator[Server]:
     """Lend a server, looked for as the head of this module says; fail in CI and skip elsewhere where there is none."""
     if url := os.environ.get(VARIABLE):
         yield from _lent(url, None)
-    elif _binaries() is not None:
+    elif binaries() is not None:
         cluster = Cluster()
         try:
             cluster.start()
@@ -290,7 +292,7 @@ def _lent(url: str, cluster: Cluster | None) -> Iterator[Server]:
         server.close()
 
 
-def _binaries() -> Path | None:
+def binaries() -> Path | None:
     """Return the folder with initdb of the newest version, or None."""
     debian = Path("/usr/lib/postgresql").glob("[0-9]*/bin/initdb")
     newest = sorted(debian, key=lambda path: float(path.parent.parent.name), reverse=True)

@@ -41,7 +41,8 @@ def prepare(
         raise LedgerError(
             _TRIED,
             f"it has {size} entries, but the key {key_path(state_dir)} is gone",
-            "Restore keys/ledger.key from a backup: another key could not go on with this ledger",
+            "Restore keys/ledger.key from a backup, or copy the folder keys of another server on this database: "
+            "another key could not go on with this ledger",
         )
     keyring.check(database, state_dir)
     signer = Signer.load_or_create(state_dir)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, Protocol
 
 import structlog
@@ -30,6 +31,8 @@ EVERY: Final = 1.0
 """Seconds between two looks while nobody asks anything: how late at most what happens by itself can be."""
 LIMIT: Final = 2.0
 """Seconds for one look. A database that can't say within them what has changed leaves nothing to decide on."""
+FRESH: Final = 0.1
+"""Seconds for which the look at a call's arrival is good enough for its decision: it may have waited for its turn."""
 LOCK_LIMIT: Final = 5.0
 """Seconds to wait while another server changes the same register."""
 _MANY: Final = 500
@@ -40,8 +43,8 @@ _NAMESPACE: Final = 0x50524F43
 """First half of our advisory locks; these bytes say PROC."""
 _MUST_CHANGE: Final = "proctor_must_change"
 _TRIED: Final = "looking for what other servers have changed"
-_arrived: ContextVar[StateError | None] = ContextVar("proctor_arrived")
-"""What came of the look at the arrival of the call that this context belongs to."""
+_arrived: ContextVar[tuple[float, StateError | None]] = ContextVar("proctor_arrived")
+"""When the call that this context belongs to arrived, in the loop's seconds, and what came of the look then."""
 
 
 class ChangedMeanwhileError(SQLAlchemyError):
@@ -184,28 +187,27 @@ class Following:
 
     async def arrive(self) -> StateError | None:
         """Look, once for the call that arrives now, and return why that failed; `require` remembers it."""
+        now, error = asyncio.get_running_loop().time(), None
         try:
             await self.look()
-        except StateError as error:
-            _arrived.set(error)
-            return error
-        _arrived.set(None)
-        return None
+        except StateError as failed:
+            error = failed
+        _arrived.set((now, error))
+        return error
 
     async def require(self) -> None:
-        """Return if what is in memory holds: by the look at the call's arrival, or else by one now.
+        """Return if what is in memory holds: by the look at the call's arrival, or by one now if that is long ago.
 
         Raises `StateError` with a reason code when that can't be told.
         """
         if self.alone:
             return
-        try:
-            error = _arrived.get()
-        except LookupError:
-            await self.look()
-            return
+        arrived, error = _arrived.get((-inf, None))
         if error is not None:
+            # Even if the database is back: who calls was found out without it.
             raise StateError(error.tried, error.found, error.remedy, error.reason)
+        if asyncio.get_running_loop().time() - arrived > FRESH:
+            await self.look()
 
     async def look(self) -> None:
         """Return when everything counts that was confirmed anywhere before this call. Raises `StateError`."""
