@@ -174,6 +174,28 @@ def test_a_server_with_other_keys_is_refused(pair: tuple[ProctorServer, ProctorS
     assert one.ready()[0] == 200
 
 
+async def test_what_postgresql_cannot_store_is_refused_and_costs_no_defect(
+    pair: tuple[ProctorServer, ProctorServer], key: str
+) -> None:
+    one, _ = pair
+    document = json.loads(bodies(1)[0])
+    document["subject"]["name"] = "ml-prod/Deployment/a\x00b"
+    decision = await ask(one, key, json.dumps(document).encode())
+    assert (decision["outcome"], decision["reason"]) == ("deny", "invalid_request")
+    assert decision["problems"][0]["path"] == "/subject/name"
+    for path, body in (
+        ("/v1/principals", {"kind": "person", "name": "a\x00b"}),
+        ("/v1/models", {"name": "a\x00b", "version": "1", "digest": subjects.digest("a")}),
+        ("/v1/models", {"name": "a", "version": "1", "digest": subjects.digest("a"), "uris": ["oci://x/a\x00b"]}),
+        ("/v1/models", {"name": "a", "version": "1", "digest": subjects.digest("a"), "purpose": "a\x00b"}),
+    ):
+        status, answer = one.call("POST", path, body)
+        assert status in {422, 503}, answer
+    assert one.call("GET", "/v1/waivers/a%00b")[0] in {404, 405}
+    assert one.call("GET", "/v1/decisions/dec%00")[0] == 404
+    assert one.ready()[0] == 200
+
+
 async def test_one_is_killed_and_the_other_goes_on(pair: tuple[ProctorServer, ProctorServer], key: str) -> None:
     one, two = pair
     async with pressing(one.socket, key, bodies(CALLERS)) as first, pressing(two.socket, key, bodies(8)) as second:

@@ -8,6 +8,7 @@ is digested is exactly what OPA receives.
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -77,7 +78,7 @@ def decode(raw: bytes, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -
     """Decode `raw` strictly.
 
     Raises `NotCanonical` with the reason when the bytes are not UTF-8 JSON, too large or deep, hold a duplicate
-    key, a number that is not an exact double, or a lone surrogate.
+    key, a number that is not an exact double, a lone surrogate, or a NUL character.
     """
     if len(raw) > max_bytes:
         raise NotCanonical(f"{len(raw)} bytes, more than the limit of {max_bytes}")
@@ -94,6 +95,8 @@ def decode(raw: bytes, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -
         raise NotCanonical(f"not JSON at line {error.lineno} column {error.colno}: {error.msg}") from error
     if type(value) in _NESTING:
         _check(value, max_depth, "")
+    if "\\u0000" in text and (path := _nul(value, "")) is not None:
+        raise NotCanonical("NUL character in a string", path)
     return value  # type: ignore[no-any-return] # the decoder is typed Any; _check has seen every value
 
 
@@ -111,6 +114,19 @@ def _check(value: Any, depth: int, path: str) -> None:
     for name, item in value.items() if kind is dict else enumerate(value):
         if type(item) in _NESTING:
             _check(item, depth - 1, f"{path}/{name}")
+
+
+def _nul(value: Any, path: str) -> str | None:
+    """Return where a NUL character is, which C programs take for the end and PostgreSQL does not store; or None."""
+    if isinstance(value, str):
+        return path if "\x00" in value else None
+    if isinstance(value, dict):
+        if any("\x00" in key for key in value):
+            return path
+        pairs: Iterable[tuple[Any, Any]] = value.items()
+    else:
+        pairs = enumerate(value) if isinstance(value, list) else ()
+    return next((found for name, item in pairs if (found := _nul(item, f"{path}/{name}")) is not None), None)
 
 
 def _check_text(text: str, path: str) -> None:

@@ -61,6 +61,8 @@ def test_decoding_canonical_bytes_gives_the_same_bytes_again(document: object) -
         (b"[-9007199254740992]", "2^53"),
         (b"[" + b"9" * 5000 + b"]", "2^53"),
         (b'["\\ud800"]', "surrogate"),
+        (b'["a\\u0000"]', "NUL"),
+        (b'{"a":{"\\u0000":1}}', "NUL"),
         (b'{"\\udc00":1}', "surrogate"),
         (b"\xff\xfe", "UTF-8"),
         (b"[" * 100_000, "deeply"),
