@@ -29,6 +29,7 @@ class Leadership:
         self._name = name
         self._alone = engine.dialect.name == "sqlite"
         self._connection: Connection | None = None
+        self._held = False
 
     async def run(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Do `work` whenever this server leads, until cancelled. What it raises is raised."""
@@ -60,21 +61,21 @@ class Leadership:
     def _leads(self) -> bool:
         """Tell whether the lock is ours, taking it if nobody has it."""
         try:
-            if self._connection is not None:
+            if self._connection is None:
+                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._connection.detach()  # the pool must not hand it to others
+            if self._held:
                 self._connection.exec_driver_sql("SELECT 1")
-                return True
-            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._connection.detach()  # the pool must not hand it to others
-            lock = func.pg_try_advisory_lock(_NAMESPACE, func.hashtext(self._name))
-            if self._connection.execute(select(lock)).scalar():
-                return True
+            else:
+                lock = func.pg_try_advisory_lock(_NAMESPACE, func.hashtext(self._name))
+                self._held = bool(self._connection.execute(select(lock)).scalar())
         except SQLAlchemyError as error:
             log.debug("store.not_leading", work=self._name, error=str(error))
-        self._let_go()
-        return False
+            self._let_go()
+        return self._held
 
     def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._held = self._connection, None, False
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.close()  # detached: this closes the driver's own connection, and the lock ends with it
