@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Executable, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.sql.dml import UpdateBase
 
 from proctor.errors import LedgerError
@@ -27,6 +27,8 @@ from proctor.store.following import execute
 from proctor.store.tables import cases, ledger_checkpoints, ledger_entries, ledger_head, outbox
 
 _TRIED: Final = "appending to the ledger"
+_VICTIM: Final = frozenset({"40P01", "40001"})
+"""Deadlock and serialization failure: https://www.postgresql.org/docs/15/errcodes-appendix.html"""
 _IDLE: Final = 1.0
 """Seconds after which a connection to PostgreSQL is tried before it is relied on: servers restart."""
 _HEAD: Final = (
@@ -119,6 +121,15 @@ class Transactions:
         Raises SQLAlchemy's errors, and then nothing was acknowledged and `reset` must follow; `ForkedLedgerError` when
         the head on disk is not the one that was left there.
         """
+        try:
+            return self._commit(group)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _VICTIM:
+                raise
+            # PostgreSQL has ended one of two transactions that waited for each other; once more, and the other is done.
+            return self._commit(group)
+
+    def _commit(self, group: Sequence[Append]) -> list[Receipt]:
         connection = self._connected()
         with connection.begin():
             frontier = self._frontier.copy() if self._frontier is not None else self._read_head(connection)

@@ -6,10 +6,11 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from proctor.errors import LedgerError, StateError
 from proctor.ledger import merkle
@@ -19,7 +20,7 @@ from proctor.ledger.records import Entry, Receipt
 from proctor.ledger.signing import Checkpoint, Signer
 from proctor.ledger.writer import Ledger
 from proctor.store.database import Database
-from proctor.store.tables import ledger_checkpoints, ledger_entries
+from proctor.store.tables import ledger_checkpoints, ledger_entries, waivers
 from tests.live import postgres
 from tests.live.postgres import url_of, verified
 
@@ -161,6 +162,29 @@ async def test_a_lost_connection_costs_an_entry_at_most_and_mends_itself(
             await asyncio.sleep(0.005)
     assert (await ledger.append(Entry("decision", "dec_2", {}))).index == 1
     assert database.read(select(ledger_entries.c.id)) == [("dec_0",), ("dec_2",)]
+    await ledger.close()
+    database.close()
+
+
+async def test_the_loser_of_a_deadlock_writes_once_more(state_dirs: list[Path]) -> None:
+    url = url_of(state_dirs[0])
+    database = Database.open(url)
+    ledger = Ledger.open(database, state_dirs[0], clock=Clock())
+    for name in ("w1", "w2"):
+        row = {"id": name, "document": {}, "subject_digest": "", "environment": "", "updated_at": ""}
+        database.write(insert(waivers).values(row))
+    touched = [update(waivers).where(waivers.c.id == name).values(updated_at="ours") for name in ("w1", "w2")]
+    with closing(postgres.connect(url)) as other:
+        other.execute("SET deadlock_timeout = '30s'")  # so that the ledger's side finds out, and loses
+        other.execute("BEGIN; UPDATE waivers SET updated_at = 'theirs' WHERE id = 'w2'")
+        appending = asyncio.ensure_future(ledger.append(Entry("waiver", "w", {}), also=touched))
+        await asyncio.sleep(0.3)
+        assert not appending.done()
+        await asyncio.to_thread(other.execute, "UPDATE waivers SET updated_at = 'theirs' WHERE id = 'w1'")
+        other.execute("COMMIT")
+    assert (await appending).index == 0
+    assert ledger.healthy
+    assert set(database.read(select(waivers.c.updated_at))) == {("ours",)}
     await ledger.close()
     database.close()
 
