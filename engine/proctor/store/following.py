@@ -180,7 +180,7 @@ class Following:
                 changes.version, changes.token = _versions(connection)[changes.name]
             content = changes.register.read(connection, None)
         changes.register.apply(content)
-        if not self.alone:
+        if not self.alone and changes not in self._followed:
             self._followed.append(changes)
 
     # --- Looking -----------------------------------------------------------------------------------------------------
@@ -218,6 +218,7 @@ class Following:
             self._loop, self._under_way, self._next = loop, None, None
         if self._next is None:
             self._next = loop.create_task(self._look(self._under_way), name="look")
+            self._next.add_done_callback(_heard)
         # Many wait for one look, and one who gives up takes it from nobody.
         await asyncio.shield(self._next)
 
@@ -343,6 +344,12 @@ class Following:
         if self._thread is not None:
             self._thread.shutdown(wait=True)
         self._forget()
+
+
+def _heard(look: "asyncio.Task[None]") -> None:
+    """Take note of a failure that all who waited for it have given up on; `trouble` says it."""
+    if not look.cancelled():
+        look.exception()
 
 
 def _given_back(taking: "asyncio.Future[Connection]") -> None:
