@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -239,6 +240,65 @@ def _decision() -> object:
         id = "dec_1"
 
     return Decided()
+
+
+async def test_who_comes_while_a_look_is_under_way_waits_for_the_next(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = servers
+    read, has_read, go_on = two.following._read, threading.Event(), threading.Event()
+
+    def slow() -> object:
+        found = read()
+        has_read.set()
+        go_on.wait(following.LIMIT / 2)
+        return found
+
+    monkeypatch.setattr(two.following, "_read", slow)
+    early = asyncio.create_task(two.following.look())
+    await asyncio.to_thread(has_read.wait, 10)
+    await one.deployments.remember("w", {"number": 1}, _decision())
+    late = asyncio.create_task(two.following.look())
+    await asyncio.sleep(0)
+    go_on.set()
+    await early
+    assert two.deployments.known("w") is None
+    await late
+    assert two.deployments.known("w") == {"number": 1}
+
+
+async def test_a_call_that_arrived_while_nobody_could_tell_decides_nothing_even_later(
+    servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, two = servers
+    looks: list[str] = []
+    read = two.following._read
+
+    def broken() -> object:
+        raise StateError("looking", "on purpose")
+
+    def counted() -> object:
+        looks.append("look")
+        return read()
+
+    async def call(*, late: bool = False) -> None:
+        monkeypatch.setattr(two.following, "_read", broken if not looks else counted)
+        await two.following.arrive()
+        monkeypatch.setattr(two.following, "_read", counted)
+        if late:
+            monkeypatch.setattr(following, "FRESH", 0.0)
+            await asyncio.sleep(0.001)
+        await two.following.require()
+
+    with pytest.raises(StateError, match="on purpose"):
+        await asyncio.create_task(call())
+    assert looks == [], "who called was found out without the database"
+    await asyncio.create_task(two.following.require())
+    assert looks == ["look"], "what nobody's call has brought about looks by itself"
+    await asyncio.create_task(call())
+    assert len(looks) == 2, "the look at the arrival is good for the decision"
+    await asyncio.create_task(call(late=True))
+    assert len(looks) == 4, "but not for long"
 
 
 async def test_who_is_far_behind_reads_everything(
