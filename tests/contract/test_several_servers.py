@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.kubernetes.doubles import deployment, review
 from tests.live import postgres, records, subjects
 from tests.live.load import Account, crowd, pressing
 from tests.live.server import ProctorServer, running, wait_for
@@ -229,6 +230,9 @@ async def test_without_postgresql_there_are_only_errors_and_everything_comes_bac
                 await told.hear(lambda: told.since(position)["ledger_unavailable"] >= 20)
                 assert server.ready()[0] == 503
                 assert server.call("GET", "/v1/keys")[0] == 503, "who may know what can't be told"
+                status, answer = server.call("POST", "/v1/adapters/kubernetes/admit/core", review(deployment()))
+                assert (status, answer["response"]["allowed"]) == (200, False), "a failed call could be an admission"
+                assert "ledger_unavailable" in answer["response"]["status"]["message"]
                 position = len(told.decisions)
                 await told.hear_more(20)
                 assert set(told.since(position)) == {"ledger_unavailable"}
