@@ -15,10 +15,16 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.live import postgres
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ["127.0.0.1", "::1"]
 FOLDER_MARKERS = {"contract": "contract", "faults": "faults", "bench": "bench", "e2e": "e2e"}
 SOCKET_MARKERS = (*FOLDER_MARKERS.values(), "docker")
+EACH_DATABASE = tuple(
+    f"engine/{name}" for name in ("alerts", "audit", "identity", "inventory", "ledger", "oversight", "store")
+)
+"""Folders whose tests with a `state_dir` run on SQLite and on PostgreSQL, but for those marked `sqlite`."""
 
 # Two busy cores make time limits for single examples meaningless; pytest-timeout watches whole tests. In CI the
 # examples are the same in every run, so that a red run can be repeated.
@@ -77,9 +83,35 @@ def _tool(name: str) -> Path:
     return Path(path)
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """Return a PostgreSQL server that hands out databases; started when the first test needs it."""
+    with postgres.serving() as server:
+        yield server
+
+
 @pytest.fixture
-def state_dir() -> Iterator[Path]:
-    """Return an empty state directory, private to this user, with a path short enough for Unix sockets (107 bytes)."""
+def state_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Return an empty state directory, private to this user, with a path short enough for Unix sockets (107 bytes).
+
+    `tests.live.postgres.url_of` tells which database belongs to it.
+    """
     path = Path(tempfile.mkdtemp(prefix="prc-", dir="/tmp"))  # TMPDIR may be long
-    yield path
-    shutil.rmtree(path)
+    try:
+        if getattr(request, "param", "sqlite") == "sqlite":
+            yield path
+        else:
+            server: postgres.Server = request.getfixturevalue("postgresql")
+            with server.database() as url, postgres.beside(path, url):
+                yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let tests of what is stored run on each database."""
+    folder = metafunc.definition.path.parent
+    wanted = folder.is_relative_to(ROOT / "tests") and str(folder.relative_to(ROOT / "tests")) in EACH_DATABASE
+    marked = metafunc.definition.get_closest_marker
+    if "state_dir" in metafunc.fixturenames and not marked("sqlite") and (wanted or marked("each_database")):
+        metafunc.parametrize("state_dir", ["sqlite", "postgresql"], indirect=True)

@@ -29,6 +29,7 @@ def _bodies(callers: int) -> list[bytes]:
     return [subjects.deployment("fraud", request_id=f"caller-{number}") for number in range(callers)]
 
 
+@pytest.mark.each_database
 async def test_no_answered_allow_is_lost_when_the_server_is_killed_under_load(server: ProctorServer) -> None:
     key = subjects.register(server, "fraud")
     async with pressing(server.socket, key, _bodies(CALLERS)) as told:

@@ -377,10 +377,11 @@ async def ask(opa: Running, document: Any) -> Verdict:
 # --- Samples ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_database
 @pytest.mark.parametrize("name", REPLAYED)
-async def test_a_sample_is_decided_as_it_says(name: str, opa: Running, tmp_path: Path) -> None:
+async def test_a_sample_is_decided_as_it_says(name: str, opa: Running, state_dir: Path) -> None:
     sample = REPLAYED[name]
-    async with world(opa, tmp_path) as made:
+    async with world(opa, state_dir) as made:
         await arrange(sample, made)
         decision = await decided(sample, made)
         assert answer(decision, made) == sample["expect"], sample["about"]

@@ -19,6 +19,7 @@ CALLERS = 1000
 KILLS = 5
 
 
+@pytest.mark.each_database
 @pytest.mark.timeout(300)
 async def test_a_thousand_callers_lose_no_allow_however_often_the_server_is_killed(gate: Gate) -> None:
     allowed = 0

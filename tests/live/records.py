@@ -1,18 +1,21 @@
-"""What is on disk after the fact: read with plain SQLite, sharing no code with what wrote it."""
+"""What is on disk after the fact: read with the plain driver, sharing no code with what wrote it."""
 
 import json
 import sqlite3
 from contextlib import closing
 from typing import Any
 
+from tests.live import postgres
 from tests.live.load import Account
 from tests.live.server import ProctorServer
 
 
 def decisions(server: ProctorServer) -> dict[str, dict[str, Any]]:
     """Return the recorded decisions by id; fail when an id was recorded twice."""
+    url = postgres.url_of(server.state_dir)
     uri = f"file:{server.state_dir / 'proctor.db'}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    opened = sqlite3.connect(uri, uri=True) if url.startswith("sqlite") else postgres.connect(url)
+    with closing(opened) as connection:
         rows = connection.execute("SELECT id, record FROM ledger_entries WHERE kind = 'decision'").fetchall()
     found = {entry: json.loads(record)["record"] for entry, record in rows}
     assert len(found) == len(rows), "a decision was recorded twice"

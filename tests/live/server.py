@@ -15,6 +15,8 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from tests.live import postgres
+
 T = TypeVar("T")
 
 START_LIMIT: Final = 40.0
@@ -63,11 +65,17 @@ class ProctorServer:
     def environment(self) -> dict[str, str]:
         """Return the environment for commands on this state: nothing of the user's own Proctor gets in."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PROCTOR_")}
-        return kept | {
-            "PROCTOR_STATE_DIR": str(self.state_dir),
-            "PROCTOR_CONFIG": str(self.state_dir / "proctor.yaml"),
-            "PROCTOR_OPA_BIN": str(self._opa_binary),
-        }
+        url = postgres.url_of(self.state_dir)
+        database = {} if url.startswith("sqlite") else {"PROCTOR_DATABASE_URL": url}
+        return (
+            kept
+            | database
+            | {
+                "PROCTOR_STATE_DIR": str(self.state_dir),
+                "PROCTOR_CONFIG": str(self.state_dir / "proctor.yaml"),
+                "PROCTOR_OPA_BIN": str(self._opa_binary),
+            }
+        )
 
     @property
     def socket(self) -> str:

@@ -1,6 +1,9 @@
 """`proctor ledger`: proof that the history is whole. Works on files alone, with or without a server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -34,27 +37,27 @@ def verify(
     from proctor.ledger import verify as verification
 
     destinations = outputs.parse(output or [], outputs.OF_LISTS)
-    place = _source(source)
-    key = _public_key(public_key, place)
     kept = _text(checkpoint, "the checkpoint") if checkpoint is not None else None
-    check = verification.verify_export if place.is_dir() else verification.verify_database
-    try:
-        report = check(place, key, kept)
-    except (ValueError, OSError) as error:
-        raise UsageError(
-            f"verifying {place}", str(error), "Name a database or an export, and its public key"
-        ) from error
+    with _place(source) as (place, shown):
+        key = _public_key(public_key, place)
+        check = verification.verify_export if place.is_dir() else verification.verify_database
+        try:
+            report = check(place, key, kept)
+        except (ValueError, OSError) as error:
+            raise UsageError(
+                f"verifying {shown}", str(error), "Name a database or an export, and its public key"
+            ) from error
     problems = [{"index": index, "entry": entry, "what": what} for index, entry, what in report.problems]
     verdict = "the ledger is whole" if report.ok else "THE LEDGER WAS CHANGED"
     lines = [
-        f"{verdict}: {report.size} entries, {report.signed_size} signed, {len(problems)} problems ({plain(place)})"
+        f"{verdict}: {report.size} entries, {report.signed_size} signed, {len(problems)} problems ({plain(shown)})"
     ]
     lines += [f"  {_named(index, entry)}: {what}" for index, entry, what in report.problems]
     document = {
         "ok": report.ok,
         "size": report.size,
         "signed_size": report.signed_size,
-        "source": str(place),
+        "source": str(shown),
         "problems": problems,
     }
     outputs.write_one(document, lines, destinations)
@@ -67,6 +70,7 @@ def export(
 ) -> None:
     """Write entries, checkpoints and public key to a folder that an auditor can take away."""
     from proctor.ledger.export import export as write
+    from proctor.ledger.keyring import check
     from proctor.ledger.signing import Signer
     from proctor.settings import load
     from proctor.store.database import Database
@@ -76,11 +80,38 @@ def export(
         _source(None)  # an export of nothing would make an empty ledger first
     database = Database.open(settings.database)
     try:
+        check(database, settings.state_dir)  # before a key is made that is not this ledger's
         head = write(database, folder, Signer.load_or_create(settings.state_dir))
     finally:
         database.close()
     progress(f"{head.size} entries, root {head.root}")
     progress(f"verify it with: proctor ledger verify {folder}")
+
+
+@contextmanager
+def _place(named: Path | None) -> Iterator[tuple[Path, str | Path]]:
+    """Lend what to verify and how to call it. What is in PostgreSQL is exported to a folder for as long as it takes."""
+    from sqlalchemy import make_url
+
+    from proctor.ledger.export import export as write
+    from proctor.ledger.keyring import check
+    from proctor.ledger.signing import Signer
+    from proctor.settings import load
+    from proctor.store.database import Database
+
+    settings = load() if named is None else None
+    if settings is None or settings.database.startswith("sqlite:///"):
+        place = _source(named)
+        yield place, place
+        return
+    database = Database.open(settings.database)
+    try:
+        check(database, settings.state_dir)
+        with TemporaryDirectory(prefix="proctor-ledger-") as folder:
+            write(database, Path(folder), Signer.load_or_create(settings.state_dir))
+            yield Path(folder), make_url(settings.database).render_as_string(hide_password=True)
+    finally:
+        database.close()
 
 
 def _named(index: int, entry: str) -> str:
@@ -91,12 +122,7 @@ def _source(named: Path | None) -> Path:
     from proctor.settings import load
 
     if named is None:
-        settings = load()
-        if not settings.database.startswith("sqlite:///"):
-            raise UsageError(
-                "looking for the ledger's file", "the database is not SQLite", "Export it, and verify the export"
-            )
-        named = Path(settings.database.removeprefix("sqlite:///"))
+        named = Path(load().database.removeprefix("sqlite:///"))
     if not named.exists():
         raise NotFoundError(f"opening the ledger {named}", "no such file or folder", "Name a database or an export")
     return named

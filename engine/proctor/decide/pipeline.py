@@ -5,7 +5,7 @@ becomes a decision that does not allow, with a reason code of its own; nothing i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -118,7 +118,9 @@ class Decisions:
         evaluation_timeout: float,
         max_waiting: int,
         observe: Callable[[Decision, float], None] | None = None,
+        current: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """Take `current` as what raises `EngineError` when nobody can say whether what is in memory still holds."""
         self._engine = engine
         self._bundle = bundle
         self._providers = providers
@@ -133,6 +135,7 @@ class Decisions:
         self._waiting = 0
         self._turns = asyncio.Semaphore(_AT_WORK)
         self._observe = observe
+        self._current = current
 
     @property
     def waiting(self) -> int:
@@ -206,6 +209,8 @@ class Decisions:
                 draft, [Problem(code="unknown_environment", path="/environment", message=f"is none of {known}")]
             )
         self._clock.check()
+        if self._current is not None:
+            await self._current()
         identified = identify(read, self._digest_of)
         if isinstance(identified, list):
             return self._invalid(draft, identified)

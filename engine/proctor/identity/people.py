@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Executable, Table, insert, select, update
+from sqlalchemy import Connection, Executable, Table, insert, select, update
 
 from proctor.errors import NotFoundError, RefusedError
 from proctor.identity import keys as api_keys
@@ -33,6 +33,10 @@ MAX_KEYS: Final = 20_000
 MAX_DAYS: Final = 730
 """Longest life of a key, in days."""
 DEFAULT_DAYS: Final = 90
+
+
+_Content = tuple[dict[str, Principal], dict[tuple[str, str], str], dict[str, ApiKey]]
+"""Principals, owners of logins, and keys."""
 
 
 class Time(Protocol):
@@ -56,13 +60,13 @@ class Register:
         monotonic: Callable[[], float],
         lockout: Lockout | None = None,
     ) -> None:
-        self._database = database
+        self._following = database.following
         self._ledger = ledger
         self._clock = clock
         self._pepper = pepper
         self._monotonic = monotonic
         self._lockout = lockout or Lockout()
-        self._writing = asyncio.Lock()
+        self._changes = database.following.add("people", self)
         self._principals: dict[str, Principal] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._keys: dict[str, ApiKey] = {}
@@ -71,18 +75,27 @@ class Register:
 
     async def load(self) -> None:
         """Read the whole register into memory. Call it once, before anything else."""
-        for row in await self._rows(tables.principals):
-            principal = principals.from_row(row)
-            self._principals[principal.id] = principal
-        for row in await self._rows(tables.aliases):
-            self._aliases[row["system"], row["name"]] = row["principal_id"]
-        for row in await self._rows(tables.api_keys):
-            key = api_keys.from_row(row)
-            self._keys[key.prefix] = key
+        await asyncio.to_thread(self._changes.load)
 
-    async def _rows(self, table: Table) -> list[dict[str, Any]]:
-        names = [column.name for column in table.columns]
-        return [dict(zip(names, row, strict=True)) for row in await self._database.aread(select(table))]
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> _Content:  # noqa: ARG002 (see there)
+        """Read all three tables, whatever has changed: people come and go rarely."""
+        people = [principals.from_row(row) for row in _rows(connection, tables.principals)]
+        issued = [api_keys.from_row(row) for row in _rows(connection, tables.api_keys)]
+        return (
+            {principal.id: principal for principal in people},
+            {(row["system"], row["name"]): row["principal_id"] for row in _rows(connection, tables.aliases)},
+            {key.prefix: key for key in issued},
+        )
+
+    def apply(self, found: _Content) -> None:
+        """Put what was read in the place of what was known."""
+        active = {one.id for one in self._principals.values() if one.active}
+        linked = set(self._aliases)
+        self._principals, self._aliases, self._keys = found
+        if any(self.principal(one) is None for one in active):
+            self._tell(None)
+        for system in {system for system, _ in set(self._aliases) - linked}:
+            self._tell(system)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +187,7 @@ class Register:
             purposes=principals.checked_purposes(tuple(purposes)),
             data_classes=principals.checked_data_classes(tuple(data_classes)),
         )
-        async with self._writing:
+        async with self._changes.writing():
             _bounded(len(self._principals), MAX_PRINCIPALS, "principals")
             await self._record_principal(principal, "added", by, insert(tables.principals).values(**principal.row()))
             self._principals[principal.id] = principal
@@ -184,7 +197,7 @@ class Register:
         self, principal_id: str, *, purposes: Iterable[str], data_classes: Iterable[str], by: str
     ) -> Principal:
         """Set for which purposes and on which classes of data a principal may train. Raises `NotFoundError`."""
-        async with self._writing:
+        async with self._changes.writing():
             principal = dataclasses.replace(
                 self._existing(principal_id),
                 purposes=principals.checked_purposes(tuple(purposes)),
@@ -201,7 +214,7 @@ class Register:
 
     async def deactivate(self, principal_id: str, by: str) -> Principal:
         """Make a principal nobody: its keys and logins count no more, from this moment. Raises `NotFoundError`."""
-        async with self._writing:
+        async with self._changes.writing():
             principal = dataclasses.replace(self._existing(principal_id), active=False)
             self._principals[principal_id] = principal
             change = update(tables.principals).where(tables.principals.c.id == principal_id).values(active=False)
@@ -216,7 +229,7 @@ class Register:
         """
         principals.checked_system(system)
         principals.checked_name(name, "login")
-        async with self._writing:
+        async with self._changes.writing():
             principal = self._existing(principal_id)
             owner = self._aliases.get((system, name))
             if owner == principal_id:
@@ -250,7 +263,7 @@ class Register:
         Raises `NotFoundError`, or `RefusedError` for a value that can't be one, for roles that the principal does
         not have, and for assertions of a key that is neither of kind `gate` nor `catalog`.
         """
-        async with self._writing:
+        async with self._changes.writing():
             principal = self._existing(principal_id)
             _bounded(len(self._keys), MAX_KEYS, "keys")
             now = self._clock.now()
@@ -277,7 +290,7 @@ class Register:
 
     async def revoke_key(self, prefix: str, by: str) -> ApiKey:
         """Revoke a key, from this moment. Raises `NotFoundError`; revoking again changes nothing."""
-        async with self._writing:
+        async with self._changes.writing():
             key = self._keys.get(prefix)
             if key is None:
                 raise NotFoundError(
@@ -292,9 +305,15 @@ class Register:
         return key
 
     async def bootstrap(self) -> str | None:
-        """Make an admin service and its key when there is no key at all, and return the key's text; else None."""
-        if self._keys:
-            return None
+        """Make an admin service and its key when there is no key at all, and return the key's text; else None.
+
+        Of several servers that start on an empty database at the same time, one makes it.
+        """
+        async with self._following.lock("bootstrap"):
+            await self._following.look()
+            return None if self._keys else await self._bootstrap()
+
+    async def _bootstrap(self) -> str:
         admin = await self.add(PrincipalKind.SERVICE, "admin", [Role.ADMIN], [], principals.LOCAL_OPERATOR)
         _, text = await self.create_key(
             admin.id, roles=[Role.ADMIN], points=["*"], environments=["*"], days=365, by=principals.LOCAL_OPERATOR
@@ -336,12 +355,17 @@ class Register:
             "at": instant(self._clock.now()),
             **more,
         }
-        await self._ledger.append(Entry(kind="principal", id=principal.id, record=record), also=[statement])
+        entry = Entry(kind="principal", id=principal.id, record=record)
+        await self._ledger.append(entry, also=[*self._changes.claim(principal.id), statement])
 
     async def _record_key(self, key: ApiKey, change: str, by: str, statement: Executable) -> None:
         record = {"change": change, **key.public(), "by": by, "at": instant(self._clock.now())}
         entry = Entry(kind="key", id=f"{api_keys.SCHEME}_{key.prefix}", record=record)
-        await self._ledger.append(entry, also=[statement])
+        await self._ledger.append(entry, also=[*self._changes.claim(key.prefix), statement])
+
+
+def _rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
+    return [row._asdict() for row in connection.execute(select(table))]
 
 
 def _caller(principal: Principal, key: ApiKey) -> Caller:

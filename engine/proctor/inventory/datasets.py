@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
-from sqlalchemy import Executable, select
+from sqlalchemy import Connection, Executable, Row, select
 
 from proctor.errors import RefusedError
 from proctor.inventory.aliases import MAX_NAMES, Link, Names
@@ -44,6 +44,15 @@ MAX_DATASETS: Final = 200_000
 MAX_EDGES: Final = 500_000
 _EdgeKey: TypeAlias = tuple[str, str, str]
 """Source, target and job."""
+_LINEAGE: Final = "lineage"
+"""What a change of edges is called; it can't be the name of a dataset."""
+_Content: TypeAlias = tuple[
+    frozenset[str] | None,
+    Sequence[tuple[Dataset, str, KnownFact]],
+    Sequence[Link],
+    Sequence[tuple[_EdgeKey, str]],
+]
+"""What was asked for, and the facts, links and edges that are there."""
 
 
 class Datasets:
@@ -56,7 +65,7 @@ class Datasets:
         self._ledger = ledger
         self._now = now
         self._shown = shown
-        self._writing = asyncio.Lock()
+        self._changes = database.following.add("datasets", self)
         self._facts: dict[str, dict[str, KnownFact]] = {}
         self._datasets: dict[str, Dataset] = {}
         self._names = Names()
@@ -77,15 +86,46 @@ class Datasets:
         `shown` is how the ledger names an owner: as a principal or a keyed fingerprint. Without it, it counts them.
         """
         found = cls(database, ledger, now, shown)
-        for row in database.read(select(dataset_facts)):
-            fact = KnownFact(row.fact_values, from_text(row.observed_at), row.source, EvidenceTier(row.tier))
-            found._keep(Dataset(row.namespace, row.name), row.fact_group, fact)
-        for row in database.read(select(dataset_aliases)):
-            found._names.add(Link(row.alias_urn, row.urn, row.source, from_text(row.observed_at)))
-        columns = lineage_edges.c
-        for row in database.read(select(columns.source_urn, columns.target_urn, columns.job, columns.observed_at)):
-            found._edges[row.source_urn, row.target_urn, row.job] = row.observed_at
+        found._changes.load()
         return found
+
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> _Content:
+        """Read everything, or what was said of these datasets; `_LINEAGE` stands for all edges."""
+        facts, links, columns = select(dataset_facts), select(dataset_aliases), lineage_edges.c
+        edges = select(columns.source_urn, columns.target_urn, columns.job, columns.observed_at)
+        if keys is not None:
+            facts = facts.where(dataset_facts.c.urn.in_(keys))
+            links = links.where(dataset_aliases.c.urn.in_(keys))
+        return (
+            keys,
+            [_fact_from_row(row) for row in connection.execute(facts)],
+            [Link(row.alias_urn, row.urn, row.source, from_text(row.observed_at)) for row in connection.execute(links)],
+            [((row.source_urn, row.target_urn, row.job), row.observed_at) for row in connection.execute(edges)]
+            if keys is None or _LINEAGE in keys
+            else [],
+        )
+
+    def apply(self, found: _Content) -> None:
+        """Put what was read in the place of what was known, and tell of what is another. Only links disappear."""
+        keys, facts, links, edges = found
+        changed: set[str] = set()
+        for dataset, group, fact in facts:
+            known = self._facts.get(dataset.urn, {}).get(group)
+            if known is None or (known.values, known.tier) != (fact.values, fact.tier):
+                changed.add(dataset.urn)
+            self._keep(dataset, group, fact)
+        there = {(link.alias, link.urn): link for link in links}
+        for before in self._names.all():
+            if (keys is None or before.urn in keys) and (before.alias, before.urn) not in there:
+                changed.update(self._names.of(before.urn))
+                self._names.remove(before.alias, before.urn)
+        for link in there.values():
+            if self._names.known(link.alias, link.urn) != link:
+                self._names.add(link)
+                changed.add(link.urn)
+        self._edges.update(edges)
+        if self.on_change is not None:
+            self._tell(changed | {name for urn in changed for name in self._names.of(urn)})
 
     def _keep(self, dataset: Dataset, group: str, fact: KnownFact) -> None:
         urn = dataset.urn
@@ -130,12 +170,13 @@ class Datasets:
 
         async def write(dataset: Dataset, group: str, known: KnownFact) -> None:
             entry = Entry(kind="dataset", id=dataset.urn, record=self._record_of(dataset.urn, group, known))
-            await self._ledger.append(entry, also=_replacement(dataset, group, known))
+            claim = self._changes.claim(dataset.urn)
+            await self._ledger.append(entry, also=[*claim, *_replacement(dataset, group, known)])
             self._keep(dataset, group, known)
             told.update(self._names.of(dataset.urn))
 
         try:
-            async with self._writing:
+            async with self._changes.writing():
                 heard: dict[tuple[str, str], tuple[Dataset, str, KnownFact]] = {}
                 changed: set[tuple[str, str]] = set()
                 for dataset, group, values, fact in checked:
@@ -158,7 +199,8 @@ class Datasets:
         """Note that words still hold. Nothing changes for anybody who was told of them, so the ledger gets nothing."""
         statements = [statement for one in confirmed for statement in _replacement(*one)]
         if statements:
-            await self._database.awrite(*statements)
+            claim = self._changes.claim(*(dataset.urn for dataset, _, _ in confirmed))
+            await self._database.awrite(*claim, *statements)
             for one in confirmed:
                 self._keep(*one)
 
@@ -197,7 +239,7 @@ class Datasets:
         """
         changed: set[str] = set()
         try:
-            async with self._writing:
+            async with self._changes.writing():
                 too_many = [alias for said in aliases for alias in await self._link(said, changed)]
         finally:
             self._tell(changed)
@@ -239,7 +281,8 @@ class Datasets:
             "observed_at": to_text(link.observed_at),
             "at": to_text(self._now()),
         }
-        await self._ledger.append(Entry(kind="dataset", id=link.urn, record=record), also=statements)
+        entry = Entry(kind="dataset", id=link.urn, record=record)
+        await self._ledger.append(entry, also=[*self._changes.claim(link.urn), *statements])
         changed.update(self._names.of(link.urn))
         if linked:
             self._names.add(link)
@@ -256,7 +299,7 @@ class Datasets:
 
         Raises `RefusedError` (409) when there are more than `MAX_EDGES`.
         """
-        async with self._writing:
+        async with self._changes.writing():
             drawn: dict[_EdgeKey, LineageEdge] = {}
             for edge in edges:
                 key = (Dataset(*edge.source).urn, Dataset(*edge.target).urn, edge.job)
@@ -270,6 +313,8 @@ class Datasets:
                     "Let the catalog send only what models are made of",
                 )  # fmt: skip
             statements = [statement for key, edge in drawn.items() for statement in _drawing(key, edge)]
+            if statements:
+                statements = [*self._changes.claim(_LINEAGE), *statements]
             if fresh:
                 named = [{"source": source, "target": target, "job": job} for source, target, job in fresh]
                 record = {"change": "connected", "edges": named, "at": to_text(self._now())}
@@ -277,6 +322,11 @@ class Datasets:
             elif statements:
                 await self._database.awrite(*statements)
             self._edges |= {key: to_text(edge.observed_at) for key, edge in drawn.items()}
+
+
+def _fact_from_row(row: Row[Any]) -> tuple[Dataset, str, KnownFact]:
+    fact = KnownFact(row.fact_values, from_text(row.observed_at), row.source, EvidenceTier(row.tier))
+    return Dataset(row.namespace, row.name), row.fact_group, fact
 
 
 async def all_of(works: Iterable[Coroutine[Any, Any, None]]) -> None:

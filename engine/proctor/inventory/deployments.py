@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from proctor.store.database import Database
 from proctor.store.moments import to_text
@@ -27,14 +27,25 @@ class Deployments:
         self._database = database
         self._now = now
         self._known: dict[str, Mapping[str, Any]] = {}
+        self._changes = database.following.add("deployments", self)
 
     @classmethod
     def load(cls, database: Database, now: Callable[[], datetime]) -> "Deployments":
         """Read the last allowed deployment of each workload into memory."""
         found = cls(database, now)
-        for row in database.read(select(deployments.c.workload, deployments.c.document)):
-            found._known[row.workload] = row.document
+        found._changes.load()
         return found
+
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> dict[str, Mapping[str, Any]]:
+        """Read all documents, or those of these workloads."""
+        wanted = select(deployments.c.workload, deployments.c.document)
+        if keys is not None:
+            wanted = wanted.where(deployments.c.workload.in_(keys))
+        return {row.workload: row.document for row in connection.execute(wanted)}
+
+    def apply(self, found: Mapping[str, Mapping[str, Any]]) -> None:
+        """Put what was read in the place of what was known. A workload never disappears."""
+        self._known.update(found)
 
     def known(self, workload: str) -> Mapping[str, Any] | None:
         """Return the document of the last allowed deployment of `workload`, or None; no I/O."""
@@ -58,7 +69,7 @@ class Deployments:
             "decided_at": to_text(self._now()),
         }
         try:
-            await self._database.awrite(*replacement(deployments, row))
+            await self._database.awrite(*self._changes.note(workload), *replacement(deployments, row))
         except asyncio.CancelledError:
             # The thread may still write it. Until the next deployment, nobody can say what is known.
             self._known.pop(workload, None)

@@ -4,14 +4,13 @@ Reads come from a snapshot in memory, so that an admission makes no I/O. A write
 the tables' change and its own entry on disk in one transaction; the snapshot follows only after that.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Connection, Executable, select
 
 from proctor.errors import NotFoundError, RefusedError
 from proctor.inventory import records, uris
@@ -61,10 +60,10 @@ Snapshot = Mapping[str, tuple[ModelVersion, ...]]
 class Inventory:
     """The registered model versions. `load` fills it from the database."""
 
-    def __init__(self, ledger: Journal, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, ledger: Journal, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._now = now
-        self._writing = asyncio.Lock()
+        self._changes = database.following.add("models", self)
         self._versions: dict[tuple[str, str], ModelVersion] = {}
         self._by_locator: dict[str, tuple[ModelVersion, ...]] = {}
         self._used: frozenset[str] = frozenset()
@@ -72,16 +71,26 @@ class Inventory:
     @classmethod
     def load(cls, database: Database, ledger: Journal, now: Callable[[], datetime]) -> "Inventory":
         """Read all versions into memory. Raises `StateError` when the database does not answer."""
-        inventory = cls(ledger, now)
-        locators: dict[str, list[str]] = {}
-        for row in database.read(select(model_uris)):
-            locators.setdefault(row.model_version_id, []).append(row.locator)
-        names = [column.name for column in model_versions.columns]
-        for row in database.read(select(model_versions)):
-            version = records.from_row(dict(zip(names, row, strict=True)), locators.get(row.id, ()))
-            inventory._versions[version.name, version.version] = version
-        inventory._index()
+        inventory = cls(database, ledger, now)
+        inventory._changes.load()
         return inventory
+
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> list[ModelVersion]:
+        """Read all versions, or those with these ids."""
+        locating, describing = select(model_uris), select(model_versions)
+        if keys is not None:
+            locating = locating.where(model_uris.c.model_version_id.in_(keys))
+            describing = describing.where(model_versions.c.id.in_(keys))
+        locators: dict[str, list[str]] = {}
+        for row in connection.execute(locating):
+            locators.setdefault(row.model_version_id, []).append(row.locator)
+        found = connection.execute(describing).all()
+        return [records.from_row(row._asdict(), locators.get(row.id, ())) for row in found]
+
+    def apply(self, found: Sequence[ModelVersion]) -> None:
+        """Put what was read in the place of what was known. A version never disappears."""
+        self._versions |= {(version.name, version.version): version for version in found}
+        self._index()
 
     def _index(self) -> None:
         found: dict[str, list[ModelVersion]] = {}
@@ -159,7 +168,7 @@ class Inventory:
             hashed_at=hashed.at if hashed else None,
         )  # fmt: skip
         records.validate(draft)
-        async with self._writing:
+        async with self._changes.writing():
             known = self._versions.get((name, version))
             if known is not None:
                 return await self._confirm(known, draft)
@@ -201,7 +210,7 @@ class Inventory:
         """Allow the version in `environments`, beside those where it is allowed already."""
         wanted = list(dict.fromkeys(environments))
         records.validate_environments(wanted)
-        async with self._writing:
+        async with self._changes.writing():
             known = self._active(name, version)
             now = self._now()
             kept = [one for one in known.allowances if one.environment not in wanted]
@@ -213,7 +222,7 @@ class Inventory:
     async def disallow(self, name: str, version: str, environments: Iterable[str], *, by: str) -> ModelVersion:
         """Take the allowance for `environments` back. What runs there keeps running until the next decision."""
         unwanted = set(environments)
-        async with self._writing:
+        async with self._changes.writing():
             known = self._active(name, version)
             kept = tuple(one for one in known.allowances if one.environment not in unwanted)
             changed = replace(known, allowances=kept)
@@ -222,7 +231,7 @@ class Inventory:
 
     async def withdraw(self, name: str, version: str, *, by: str) -> ModelVersion:
         """Withdraw the version for good: no reference resolves to it any more. Its record stays."""
-        async with self._writing:
+        async with self._changes.writing():
             changed = replace(self._active(name, version), withdrawn_at=self._now(), allowances=())
             await self._store("withdrawn", changed, by, records.alteration(changed))
             return changed
@@ -238,7 +247,8 @@ class Inventory:
 
     async def _store(self, change: str, version: ModelVersion, by: str, statements: Sequence[Executable]) -> None:
         record = {"change": change, "by": by, "at": to_text(self._now()), "model": version.document()}
-        await self._ledger.append(Entry(kind="model", id=version.id, record=record), also=statements)
+        entry = Entry(kind="model", id=version.id, record=record)
+        await self._ledger.append(entry, also=[*self._changes.claim(version.id), *statements])
         self._versions[version.name, version.version] = version
         self._index()
 

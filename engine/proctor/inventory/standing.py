@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Row, select
 
 from proctor.plugins import Asking
 from proctor.store.database import Database
@@ -51,6 +51,7 @@ class StandingDecisions:
         self._now = now
         self._known: dict[Key, StandingDecision] = {}
         self._writing = asyncio.Lock()
+        self._changes = database.following.add("standing", self)
         self.on_remember: Callable[[StandingDecision], None] | None = None
         """Gets each decision that holds from now on, once that is on disk."""
 
@@ -58,12 +59,24 @@ class StandingDecisions:
     def load(cls, database: Database, now: Callable[[], datetime]) -> "StandingDecisions":
         """Read all of them into memory. Raises `StateError` when the database does not answer."""
         found = cls(database, now)
-        for row in database.read(select(standing)):
-            key = (row.subject, row.stage, row.environment)
-            request = DecisionRequest.model_validate(row.request)
-            asking = _asking(row.asking)
-            found._known[key] = StandingDecision(key, request, asking, frozenset(row.datasets), row.decision_id)
+        found._changes.load()
         return found
+
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> list[StandingDecision]:
+        """Read all of them, or those of these subjects."""
+        wanted = select(standing)
+        if keys is not None:
+            wanted = wanted.where(standing.c.subject.in_(keys))
+        return [_from_row(row) for row in connection.execute(wanted)]
+
+    def apply(self, found: Iterable[StandingDecision]) -> None:
+        """Put what was read in the place of what was known, and tell of what holds anew. None ever disappears."""
+        for one in found:
+            known = self._known.get(one.key)
+            if known is None or known.decision_id != one.decision_id:
+                self._known[one.key] = one
+                if self.on_remember is not None:
+                    self.on_remember(one)
 
     def all(self) -> list[StandingDecision]:
         """Return all of them, by subject, stage and environment."""
@@ -97,10 +110,16 @@ class StandingDecisions:
             "decided_at": to_text(self._now()),
         }
         async with self._writing:
-            await self._database.awrite(*replacement(standing, row))
+            await self._database.awrite(*self._changes.note(key[0]), *replacement(standing, row))
             self._known[key] = known
         if self.on_remember is not None:
             self.on_remember(known)
+
+
+def _from_row(row: Row[Any]) -> StandingDecision:
+    request = DecisionRequest.model_validate(row.request)
+    key = (row.subject, row.stage, row.environment)
+    return StandingDecision(key, request, _asking(row.asking), frozenset(row.datasets), row.decision_id)
 
 
 def _document(asking: Asking) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from proctor.errors import LedgerError
 from proctor.ledger.clock import Clock
@@ -37,16 +38,21 @@ class BundleStore:
         """
         if self._database.read(select(bundles.c.digest).where(bundles.c.digest == digest)):
             return False
-        self._database.write(
-            insert(bundles).values(
-                digest=digest,
-                revision=revision,
-                content=content,
-                content_digest=digest_bytes(content),
-                created_at=to_text(self._clock.now()),
-            )
-        )
-        return True
+        values = {
+            "digest": digest,
+            "revision": revision,
+            "content": content,
+            "content_digest": digest_bytes(content),
+            "created_at": to_text(self._clock.now()),
+        }
+
+        def keep(connection: Connection) -> bool:
+            # Two servers can come to the same policy at the same time.
+            make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            fresh = make(bundles).values(**values).on_conflict_do_nothing().returning(bundles.c.digest)
+            return connection.execute(fresh).first() is not None
+
+        return self._database.transact(keep)
 
     def get(self, digest: str) -> StoredBundle | None:
         """Return the bundle with `digest`; raise `LedgerError` when its bytes have changed since it was kept."""

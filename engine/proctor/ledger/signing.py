@@ -82,6 +82,8 @@ class Verifier:
         if len(parts) != _SIGNATURE_PARTS or parts[0] != ORIGIN or not line.startswith(_SIGNATURE_PREFIX):
             raise ValueError("another key's line")
         signed = base64.b64decode(parts[1], validate=True)
+        if base64.b64encode(signed).decode() != parts[1]:
+            raise ValueError("not the one form of its bytes")  # the last character may hold bits that mean nothing
         if signed[:_KEY_ID_BYTES] != self.key_id:
             raise ValueError("another key's signature")
         return signed[_KEY_ID_BYTES:]

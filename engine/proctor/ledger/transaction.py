@@ -5,13 +5,14 @@ frontier is kept in memory and the head row is compared when it is set. On Postg
 transaction locks the head row and reads it: a lock taken in the same statement as the read would see a stale head.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Executable, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.sql.dml import UpdateBase
 
 from proctor.errors import LedgerError
@@ -22,9 +23,14 @@ from proctor.ledger.outbox import OutboxMessage
 from proctor.ledger.records import Encoded, Head, Receipt
 from proctor.ledger.signing import Checkpoint, Signer
 from proctor.store.database import Database
+from proctor.store.following import execute
 from proctor.store.tables import cases, ledger_checkpoints, ledger_entries, ledger_head, outbox
 
 _TRIED: Final = "appending to the ledger"
+_VICTIM: Final = frozenset({"40P01", "40001"})
+"""Deadlock and serialization failure: https://www.postgresql.org/docs/15/errcodes-appendix.html"""
+_IDLE: Final = 1.0
+"""Seconds after which a connection to PostgreSQL is tried before it is relied on: servers restart."""
 _HEAD: Final = (
     select(ledger_head.c.size, ledger_head.c.root, ledger_head.c.frontier)
     .where(ledger_head.c.id == 1)
@@ -97,6 +103,8 @@ class Transactions:
             dialect,
         )
         self._connection: Connection | None = None
+        self._used = time.monotonic()
+        """When the connection was used last; only for PostgreSQL."""
         self._frontier: Frontier | None = None
         self.head = Head(0, "")
         """The newest head that this process has seen on disk. Replaced, never changed: any thread may read it."""
@@ -113,6 +121,15 @@ class Transactions:
         Raises SQLAlchemy's errors, and then nothing was acknowledged and `reset` must follow; `ForkedLedgerError` when
         the head on disk is not the one that was left there.
         """
+        try:
+            return self._commit(group)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _VICTIM:
+                raise
+            # PostgreSQL has ended one of two transactions that waited for each other; once more, and the other is done.
+            return self._commit(group)
+
+    def _commit(self, group: Sequence[Append]) -> list[Receipt]:
         connection = self._connected()
         with connection.begin():
             frontier = self._frontier.copy() if self._frontier is not None else self._read_head(connection)
@@ -178,6 +195,8 @@ class Transactions:
             connection.close()  # detached: this closes the driver's own connection
 
     def _connected(self) -> Connection:
+        if self._connection is not None and not self._alone:
+            self._connection = self._still_there(self._connection)
         if self._connection is None:
             connection = self._database.engine.connect()
             try:
@@ -191,6 +210,19 @@ class Transactions:
                 raise
             self._connection = connection
         return self._connection
+
+    def _still_there(self, connection: Connection) -> Connection | None:
+        """Return the connection, or None when the server has gone, or was restarted, while nobody appended."""
+        idle, self._used = time.monotonic() - self._used, time.monotonic()
+        if idle < _IDLE:
+            return connection
+        try:
+            connection.exec_driver_sql("SELECT 1")
+            connection.rollback()
+        except SQLAlchemyError:
+            connection.close()
+            return None
+        return connection
 
     def _read_head(self, connection: Connection) -> Frontier:
         row = connection.execute(_HEAD).first()
@@ -246,7 +278,7 @@ class Transactions:
             self._insert_case.run(connection, kept)
         for append in group:
             for statement in append.also:
-                connection.execute(statement)
+                execute(connection, statement)
 
 
 _MESSAGE: Final = ("sink", "event_type", "subject", "body", "dedupe_key", "created_at", "next_at")

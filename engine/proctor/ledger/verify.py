@@ -116,6 +116,8 @@ def read_checkpoint(note: str, public_key: str) -> tuple[int, bytes]:
         signer, _, encoded = rest.partition(" ")
         if mark == "\N{EM DASH}" and signer == name:
             signature = base64.b64decode(encoded, validate=True)
+            if base64.b64encode(signature).decode() != encoded:
+                raise ValueError("its signature is not written as it was signed")
             if signature[:KEY_ID] == key_id:
                 try:
                     key.verify(signature[KEY_ID:], text.encode())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Executable, insert, select, update
+from sqlalchemy import Connection, Executable, insert, select, update
 
 from proctor.errors import NotFoundError, RefusedError
 from proctor.ledger.journal import Journal
@@ -63,19 +63,29 @@ class Waivers:
         policy: Callable[[], Policy],
         events_for: EventsFor | None = None,
     ) -> None:
-        self._database = database
         self._ledger = ledger
         self._clock = clock
         self._policy = policy
         self._events_for = events_for
-        self._writing = asyncio.Lock()
+        self._changes = database.following.add("waivers", self)
         self._by_id: dict[str, Waiver] = {}
         self._by_subject: dict[tuple[str, str], set[str]] = {}
 
     async def load(self) -> None:
         """Read all waivers into memory. Call it once, before anything else."""
-        for row in await self._database.aread(select(tables.waivers)):
-            self._keep(Waiver.model_validate(row.document))
+        await asyncio.to_thread(self._changes.load)
+
+    def read(self, connection: Connection, keys: frozenset[str] | None) -> list[Waiver]:
+        """Read all waivers, or those with these ids."""
+        wanted = select(tables.waivers.c.document)
+        if keys is not None:
+            wanted = wanted.where(tables.waivers.c.id.in_(keys))
+        return [Waiver.model_validate(row.document) for row in connection.execute(wanted)]
+
+    def apply(self, found: Sequence[Waiver]) -> None:
+        """Put what was read in the place of what was known. A waiver never disappears."""
+        for waiver in found:
+            self._keep(waiver)
 
     # --- Reading -----------------------------------------------------------------------------------------------------
 
@@ -122,7 +132,7 @@ class Waivers:
         waived, the interval is too long, over or too far ahead, or there are too many.
         """
         person = _person(caller, {Role.REQUESTER, Role.APPROVER}, "requesting a waiver")
-        async with self._writing:
+        async with self._changes.writing():
             now = self._clock.now()
             self._check(wanted, now)
             self._bounded(wanted, now)
@@ -147,7 +157,7 @@ class Waivers:
         """
         tried = f"signing {waiver_id[:60]}"
         person = _person(caller, {Role.APPROVER}, tried)
-        async with self._writing:
+        async with self._changes.writing():
             waiver, now = self.get(waiver_id), self._clock.now()
             if waiver.requested_by == person:
                 raise RefusedError(
@@ -177,7 +187,7 @@ class Waivers:
         """
         tried = f"revoking {waiver_id[:60]}"
         person = _person(caller, {Role.REQUESTER, Role.APPROVER}, tried)
-        async with self._writing:
+        async with self._changes.writing():
             waiver, now = self.get(waiver_id), self._clock.now()
             if Role.APPROVER not in caller.roles and waiver.requested_by != person:
                 raise RefusedError(
@@ -245,7 +255,7 @@ class Waivers:
         record = {"change": change, "by": by, "at": instant(now), "waiver": _plain(waiver)}
         entry = Entry(kind="waiver", id=waiver.id, record=record)
         messages = self._events_for(change, waiver) if self._events_for is not None else ()
-        await self._ledger.append(entry, outbox=messages, also=[statement])
+        await self._ledger.append(entry, outbox=messages, also=[*self._changes.claim(waiver.id), statement])
 
 
 def _signed(waiver: Waiver) -> bool:

@@ -21,10 +21,12 @@ class Route:
     path: str
     open: str = ""
     """Why it needs no credential; empty: it needs one. What it answers carries no authority, and it is rate limited."""
+    decides: bool = False
+    """True: it answers with a decision, and so says in the form of its caller that there can be none now."""
 
 
 ROUTES: Final = (
-    Route("decisions.decide", "POST", "/v1/decisions"),
+    Route("decisions.decide", "POST", "/v1/decisions", decides=True),
     Route("decisions.list", "GET", "/v1/decisions"),
     Route("decisions.read", "GET", "/v1/decisions/{decision_id}"),
     Route("decisions.explain", "GET", "/v1/decisions/{decision_id}/explanation"),
@@ -58,7 +60,7 @@ ROUTES: Final = (
 )
 """All routes but those of adapters, which are `adapters.call` with POST, below `/v1/adapters/<name>/`."""
 
-ADAPTER_CALL: Final = Route("adapters.call", "POST", ADAPTERS + "{name}/{rest}")
+ADAPTER_CALL: Final = Route("adapters.call", "POST", ADAPTERS + "{name}/{rest}", decides=True)
 ADAPTER_OPEN: Final = Route(
     "adapters.open",
     "POST",

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -20,6 +21,7 @@ from proctor.decide.recording import LedgerRecorder
 from proctor.errors import EngineError, ProctorError, SettingsError
 from proctor.evidence.gather import Providers
 from proctor.inventory.catalog import SYSTEM as OWNERS
+from proctor.ledger import keyring
 from proctor.ledger.bundles import BundleStore
 from proctor.ledger.cases import CaseStore
 from proctor.ledger.clock import Clock
@@ -42,6 +44,7 @@ from proctor.server.registers import OWNED, STATED, Registers
 from proctor.settings import Settings
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
+from proctor.store.leadership import Leadership
 from proctor.store.lock import StateLock
 from proctor.store.moments import to_text
 from proctor.vocabulary.decision import Decision
@@ -117,6 +120,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     cases = await asyncio.to_thread(
         CaseStore, database, settings.state_dir, clock, timedelta(days=settings.case_retention_days)
     )
+    await asyncio.to_thread(keyring.settle, database, settings.state_dir)
+    following = None if database.following.alone else database.following
     own = registers.providers(settings, waivers, lambda: policy.bundle.index.environments)
     decisions = Decisions(
         engine=engine,
@@ -131,6 +136,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         evaluation_timeout=settings.opa.timeout,
         max_waiting=settings.server.max_waiting,
         observe=metrics.observe,
+        current=following.require if following is not None else None,
     )
     later.decider = decisions
     outbox = Outbox(database, clock)
@@ -138,6 +144,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     components = Components(
         settings=settings,
         clock=clock,
+        following=following,
         ledger=ledger,
         bundles=BundleStore(database, clock),
         outbox=outbox,
@@ -162,14 +169,17 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         deliverer = delivery.Delivery(outbox=outbox, sinks=sinks, now=clock.now, observe=metrics.delivered)
         stack.push_async_callback(deliverer.close)
         _background(deliverer.run(), "delivery", components, stack)
-    _background(_keep_house(cases, outbox, registers.inbox, clock), "housekeeping", components, stack)
+    keep_house = partial(_keep_house, cases, outbox, registers.inbox, database, clock)
+    _background(Leadership(database.engine, "housekeeping").run(keep_house), "housekeeping", components, stack)
     rejudge = Rejudge(decisions, registers.standing, registers.violations)
     registers.datasets.on_change = rejudge.changed
     registers.standing.on_remember = rejudge.remembered
     # Whether an owner is active is asked of the register of people, not of the catalog.
     registers.register.on_change = lambda system: rejudge.everything_changed() if system in {None, OWNERS} else None
     policy.on_adopt = rejudge.everything_changed
-    _background(rejudge.run(), "rejudge", components, stack)
+    _background(Leadership(database.engine, "rejudge").run(rejudge.run), "rejudge", components, stack)
+    if following is not None:
+        _background(following.run(), "following", components, stack)
     for adapter in adapters:
         if adapter.background is not None:
             _background(adapter.background(), f"adapter {adapter.name}", components, stack)
@@ -283,12 +293,13 @@ async def _learn_permissions(components: Components, stack: AsyncExitStack) -> N
     _background(learn(), "permissions", components, stack)
 
 
-async def _keep_house(cases: CaseStore, outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
+async def _keep_house(cases: CaseStore, outbox: Outbox, inbox: Inbox, database: Database, clock: Clock) -> None:
     while True:
         try:
             expired = await asyncio.to_thread(cases.expire)
             forgotten = await outbox.forget(clock.now() - KEPT_MESSAGES)
             understood = await inbox.forget(clock.now() - KEPT_EVENTS)
+            await asyncio.to_thread(database.following.forget)
             log.debug("server.kept_house", cases=expired, messages=forgotten, events=understood)
         except ProctorError as error:
             log.warning("server.housekeeping_failed", error=str(error))

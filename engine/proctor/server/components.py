@@ -27,6 +27,7 @@ from proctor.server.limits import Buckets
 from proctor.server.metrics import Metrics
 from proctor.server.permissions import Permissions
 from proctor.settings import Settings
+from proctor.store.following import Following
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +77,8 @@ class Components:
 
     settings: Settings
     clock: Clock
+    following: Following | None = None
+    """What other servers change; None where there can be none."""
     ledger: Ledger
     bundles: BundleStore
     outbox: Outbox
@@ -136,6 +139,8 @@ class Components:
             found.append("opa: no answer")
         if self.ledger.trouble is not None:
             found.append(f"ledger: {self.ledger.trouble}")
+        if self.following is not None and self.following.trouble is not None:
+            found.append(f"registers: {self.following.trouble}")
         try:
             self.clock.check()
         except EngineError as error:

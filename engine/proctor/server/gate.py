@@ -58,7 +58,8 @@ class Gate:
         components: Components | None = getattr(scope["app"].state, "components", None)
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
-                answer = self._admit(scope, headers, components)
+                stale = await components.following.arrive() if components is not None and components.following else None
+                answer = self._admit(scope, headers, components, stale)
                 if answer is None and components is not None:
                     await self._app(scope, limits.bounded(receive, _HARD_LIMIT), sending)
                     return
@@ -74,8 +75,13 @@ class Gate:
                 answer = problems.internal()
             await (answer or problems.internal())(scope, receive, sending)
 
-    def _admit(self, scope: Scope, headers: Headers, components: Components | None) -> Response | None:
-        """Return None when the call may go on, with `route` and `caller` in its state; else the answer."""
+    def _admit(
+        self, scope: Scope, headers: Headers, components: Components | None, stale: ProctorError | None
+    ) -> Response | None:
+        """Return None when the call may go on, with `route` and `caller` in its state; else the answer.
+
+        `stale` says why nobody knows whether the registers in memory still hold.
+        """
         if components is None:
             return problems.problem(
                 Code.UNAVAILABLE, tried="answering", found="the server is starting or stopping", remedy="Try again"
@@ -94,6 +100,8 @@ class Gate:
             )
         state = scope.setdefault("state", {})
         state["route"] = found.route.name
+        if stale is not None and not found.route.decides and not found.route.open:
+            return problems.of(stale)
         if found.route.open:
             return self._admit_open(scope, found.route, components)
         caller = _caller(scope, headers, components)

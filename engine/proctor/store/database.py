@@ -11,17 +11,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Executable, Row, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.sql.dml import UpdateBase
 
 from proctor.errors import SettingsError, StateError
 from proctor.store import schema
+from proctor.store.following import Following
+from proctor.store.following import execute as execute_one
 from proctor.store.tables import LEDGER_TABLES
 
 BUSY_TIMEOUT: Final = 10.0
 """Seconds to wait for SQLite's write lock. Longer than any commit of ours on a slow disk."""
 _READING: Final = "proctor_reading"
+_MIGRATING: Final = 0x50524F43_00000001
+"""PostgreSQL's advisory locks are numbers that a database's users agree on: these four bytes say PROC."""
+_CONNECTING: Final = {
+    "application_name": "proctor",
+    # Seconds. A database host that has vanished says nothing at all: without these, the kernel waits for two hours.
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    # Milliseconds until what was sent must have been acknowledged.
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's own names: https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
 AnyRow = Row[*tuple[Any, ...]]
 """A row with any number of columns."""
 T = TypeVar("T")
@@ -33,6 +48,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reader = engine.execution_options(**{_READING: True})
+        self.following = Following(engine, self.snapshot)
+        """What other servers on this database change."""
 
     @classmethod
     def open(cls, settings_url: str) -> Self:
@@ -50,6 +67,9 @@ class Database:
         database = cls(engine)
         try:
             with database.transaction() as connection:
+                if connection.dialect.name == "postgresql":
+                    # Two servers may start on an empty database at the same time.
+                    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
                 schema.migrate(connection)
         except SQLAlchemyError as error:
             engine.dispose()
@@ -74,11 +94,14 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Lend a connection that sees the database as it is at its first read. For reading only."""
-        with self._reader.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
-            yield connection
+        """Lend a connection that sees the database as it is at its first read. For reading only; raises like `read`."""
+        try:
+            with self._reader.connect() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateError("reading the database", _cause(error), _REMEDY) from error
 
     def read(self, statement: Executable) -> list[AnyRow]:
         """Return all rows of `statement`. Raises `StateError` when the database does not answer."""
@@ -97,7 +120,7 @@ class Database:
         refuse_ledger_tables(statements)
 
         def execute(connection: Connection) -> int:
-            return sum(max(connection.execute(statement).rowcount, 0) for statement in statements)
+            return sum(execute_one(connection, statement) for statement in statements)
 
         return self.transact(execute)
 
@@ -123,6 +146,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections. The last one on SQLite folds the write-ahead log into the file."""
+        self.following.close()
         self.engine.dispose()
 
 
@@ -190,7 +214,12 @@ def _begin(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     try:
         # One driver that speaks both ways of calling; `pool_pre_ping` because servers restart.
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_timeout=BUSY_TIMEOUT,
+            connect_args={name: value for name, value in _CONNECTING.items() if name not in url.query},
+        )
     except ModuleNotFoundError as error:
         raise SettingsError(
             "opening PostgreSQL", f"no {error.name}", "Install the extra: pip install 'proctor[postgres]'"

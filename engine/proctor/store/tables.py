@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """The newest migration. Compared with the database's own at start, so that alembic is imported only when needed."""
 
 metadata = MetaData(
@@ -309,11 +309,39 @@ inbox = Table(
     Column("received_at", Text, nullable=False),
     Column("processed_at", Text),
     Column("problem", Text),
+    Column("claimed_by", Text),
+    Column("claimed_until", Text),
     UniqueConstraint("adapter", "dedupe_key"),
 )
 """Foreign events, on disk before they are answered. `problem`: why one could not be processed; it stays as it came."""
 _WAITING = text("processed_at IS NULL")
 Index("ix_inbox_waiting", inbox.c.adapter, inbox.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+register_versions = Table(
+    "register_versions",
+    metadata,
+    Column("register", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("token", Text, nullable=False),
+)
+"""How often each register was changed, where several servers may; `token` is another one after each change."""
+
+register_changes = Table(
+    "register_changes",
+    metadata,
+    Column("register", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("changed_key", Text, primary_key=True),
+)
+"""What the newest versions changed, so that a server reads again only that."""
+
+key_fingerprints = Table(
+    "key_fingerprints",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+)
+"""With which keys the database was made. A fingerprint is a digest of a random key, and tells nothing of it."""
 
 LEDGER_TABLES: Final = frozenset({ledger_entries, ledger_head, ledger_checkpoints})
 """Only the ledger's own writer changes these."""

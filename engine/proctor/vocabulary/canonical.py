@@ -77,7 +77,7 @@ def decode(raw: bytes, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -
     """Decode `raw` strictly.
 
     Raises `NotCanonical` with the reason when the bytes are not UTF-8 JSON, too large or deep, hold a duplicate
-    key, a number that is not an exact double, or a lone surrogate.
+    key, a number that is not an exact double, a lone surrogate, or a NUL character.
     """
     if len(raw) > max_bytes:
         raise NotCanonical(f"{len(raw)} bytes, more than the limit of {max_bytes}")
@@ -115,13 +115,15 @@ def _check_depth(value: Any, depth: int) -> None:
 
 
 def _check_texts(value: Any, path: str) -> None:
-    """Refuse lone surrogates in `value`, which is not too deep. Without escapes, ASCII can't hold one."""
+    """Refuse lone surrogates and NUL characters in `value`, which is not too deep. ASCII without escapes holds none."""
     kind = type(value)
     if kind is str:
         _check_text(value, path)
+        if "\x00" in value:  # C programs take it for the end, and PostgreSQL does not store it
+            raise NotCanonical("NUL character in a string", path)
     elif kind is dict:
         for key, item in value.items():
-            _check_text(key, path)
+            _check_texts(key, path)
             _check_texts(item, f"{path}/{key}")
     elif kind is list:
         for index, item in enumerate(value):

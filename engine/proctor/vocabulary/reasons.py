@@ -54,7 +54,7 @@ class Reason(StrEnum):
     VERDICT_MISMATCH = "verdict_mismatch"
     """The verdict does not add up when it is computed again."""
     LEDGER_UNAVAILABLE = "ledger_unavailable"
-    """The decision could not be recorded durably, so it can't be an allow."""
+    """The ledger's database did not answer: nothing can be recorded durably, so nothing can be an allow."""
     CLOCK_JUMP = "clock_jump"
     """The wall clock moved against the boot clock by more than the bound."""
     EVIDENCE_UNAVAILABLE = "evidence_unavailable"

@@ -8,6 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.contract.lifecycle import test_catalog as catalog
+from tests.live import postgres
 from tests.live.server import ProctorServer, running
 
 MODEL = "fraud"
@@ -106,13 +108,16 @@ def promote(world: World) -> Any:
     return world.call("gate", {"action": "promote", "user": "alice", "target": "alias:champion", "version": evidence()})
 
 
-@pytest.fixture(scope="module")
-def world(opa_binary: Path) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, opa_binary: Path) -> Iterator[World]:
     sink = catalog.Sink()
     os.environ["SINK_SECRET"] = catalog.SECRET
     sinks = [{"name": "pager", "url": sink.url, "events": ["*"], "secret_env": "SINK_SECRET"}]
     try:
-        with tempfile.TemporaryDirectory(prefix="prc-", dir="/tmp") as folder:
+        with tempfile.TemporaryDirectory(prefix="prc-", dir="/tmp") as folder, ExitStack() as stack:
+            if request.param == "postgresql":
+                database: postgres.Server = request.getfixturevalue("postgresql")
+                stack.enter_context(postgres.beside(Path(folder), stack.enter_context(database.database())))
             server = ProctorServer(Path(folder), opa_binary, catalog.CONFIGURATION | {"sinks": sinks})
             with running(server):
                 found = World(server, sink)

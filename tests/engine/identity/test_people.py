@@ -13,6 +13,7 @@ from proctor.identity.principals import Principal
 from proctor.vocabulary.principal import PrincipalKind, Role
 from proctor.vocabulary.words import Point
 from tests.engine.identity.stores import Stores, stores
+from tests.live.postgres import everything
 
 BY = "service:localoperator"
 
@@ -66,7 +67,7 @@ async def test_keys_look_as_documented_and_the_secret_is_nowhere(register: Regis
     assert secret not in recorded
     assert "Ada Lovelace" not in recorded, "names are about people and stay out of the ledger"
     await at.ledger.close()
-    assert secret.encode() not in (at.path / "proctor.db").read_bytes()
+    assert secret.encode() not in everything(at.path)
     assert secret not in repr(register.issued())
 
 

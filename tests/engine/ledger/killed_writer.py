@@ -1,6 +1,6 @@
 """A process that appends as fast as it can and prints each receipt when it has it, until it is killed.
 
-python killed_writer.py STATE_DIR ROUND
+python killed_writer.py STATE_DIR DATABASE_URL ROUND
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from proctor.store.database import Database
 CALLERS = 16
 
 
-async def main(state_dir: Path, round_: str) -> None:
-    database = Database.open(f"sqlite:///{state_dir / 'proctor.db'}")
+async def main(state_dir: Path, url: str, round_: str) -> None:
+    database = Database.open(url)
     ledger = Ledger.open(database, state_dir, clock=Clock(), checkpoint_every=50)
     numbers = itertools.count()
 
@@ -38,4 +38,4 @@ async def main(state_dir: Path, round_: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from proctor.ledger.signing import Signer
-from proctor.ledger.verify import verify_database
 from proctor.store.database import Database
 from proctor.store.tables import cases, ledger_entries, outbox
 from tests.engine.ledger import killed_writer
+from tests.live.postgres import url_of, verified
 
 ROUNDS = 10
 
@@ -22,7 +22,7 @@ ROUNDS = 10
 def _killed_under_load(state_dir: Path, round_: int, acknowledgements: int) -> list[tuple[int, str, str]]:
     """Kill a writer after it has acknowledged so many entries, and return all that it acknowledged."""
     writer = subprocess.Popen(
-        [sys.executable, str(killed_writer.__file__), str(state_dir), str(round_)],
+        [sys.executable, str(killed_writer.__file__), str(state_dir), url_of(state_dir), str(round_)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
@@ -44,11 +44,11 @@ def test_nothing_that_was_acknowledged_is_lost(state_dir: Path) -> None:
     acknowledged: list[tuple[int, str, str]] = []
     for round_ in range(ROUNDS):
         acknowledged += _killed_under_load(state_dir, round_, random.randint(1, 600))  # noqa: S311 (when to kill)
-        report = verify_database(state_dir / "proctor.db", Signer.load_or_create(state_dir).public_key)
+        report = verified(state_dir, Signer.load_or_create(state_dir).public_key)
         assert report.problems == []
         assert report.size >= len(acknowledged)
 
-    database = Database.open(f"sqlite:///{state_dir / 'proctor.db'}")
+    database = Database.open(url_of(state_dir))
     rows = database.read(select(ledger_entries))
     stored = {(row.entry_index, row.leaf.hex(), row.id) for row in rows}
     assert set(acknowledged) <= stored

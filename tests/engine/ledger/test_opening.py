@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from proctor.errors import ClockError, LedgerError
+from proctor.errors import ClockError, LedgerError, StateError
 from proctor.ledger.clock import Clock
 from proctor.ledger.signing import key_path
 from proctor.ledger.writer import Ledger
 from proctor.store.database import Database
 from tests.engine.ledger import histories
 from tests.engine.ledger.histories import SIZE, History, name_of
+
+pytestmark = pytest.mark.sqlite  # what is tampered with is a file
 
 
 @pytest.fixture
@@ -43,6 +45,10 @@ def test_a_lost_key_is_not_replaced(history: History) -> None:
 def test_another_key_is_refused(history: History, tmp_path: Path) -> None:
     other = histories.make(tmp_path)
     key_path(history.path.parent).write_bytes(key_path(other.path.parent).read_bytes())
+    with pytest.raises(StateError, match="made with another key"):
+        opened(history)
+    with history.tampering() as connection:
+        connection.execute("DELETE FROM key_fingerprints")
     with pytest.raises(LedgerError, match="no valid signature"):
         opened(history)
 

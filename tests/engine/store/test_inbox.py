@@ -10,11 +10,13 @@ from proctor.store import inbox as module
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
 from tests.engine.identity.stores import Hands
+from tests.live import postgres
+from tests.live.postgres import url_of
 
 
 @pytest.fixture
 def database(state_dir: Path) -> Iterator[Database]:
-    found = Database.open(f"sqlite:///{state_dir / 'proctor.db'}")
+    found = Database.open(url_of(state_dir))
     yield found
     found.close()
 
@@ -37,7 +39,8 @@ async def test_what_is_done_waits_no_longer_and_a_poisoned_one_holds_up_nobody(d
     first, second, third = await inbox.waiting("a", 10)
     await inbox.done(first.id)
     await inbox.done(second.id, "not understood")
-    assert [event.id for event in await Inbox(database, Hands().now).waiting("a", 10)] == [third.id]
+    later = Hands().now() + module.LEASE
+    assert [event.id for event in await Inbox(database, lambda: later).waiting("a", 10)] == [third.id]
     assert not await inbox.put("a", "two", b"two", {}), "a poisoned event that comes again stays where it is"
 
 
@@ -74,3 +77,21 @@ async def test_what_was_understood_is_forgotten_in_time_and_what_was_not_is_kept
     assert await inbox.forget(hands.now() + timedelta(seconds=1)) == 1
     assert [event.id for event in await inbox.waiting("a", 10)] == [waiting.id]
     assert not await inbox.put("a", "poisoned", b"", {})
+
+
+async def test_two_servers_do_not_work_on_the_same_event_until_one_of_them_has_let_go(
+    postgresql: postgres.Server,
+) -> None:
+    hands = Hands()
+    with postgresql.database() as url:
+        database = Database.open(url)
+        one, other = Inbox(database, hands.now), Inbox(database, hands.now)
+        for number in range(20):
+            await one.put("a", str(number), b"", {})
+        claims = await asyncio.gather(*(server.waiting("a", 5) for server in (one, other, one, other)))
+        first, second = ({event.id for claim in claims[at::2] for event in claim} for at in (0, 1))
+        assert not first & second
+        assert {event.id for event in await one.waiting("a", 20)} >= first, "its own come again until they are done"
+        hands.advance(module.LEASE.total_seconds())
+        assert len(await other.waiting("a", 20)) == 20, "what a server that is gone has left is worked through"
+        database.close()
