@@ -29,7 +29,8 @@ class FactLine:
     """One line of the table: what was looked for, where, and what came of it."""
 
     state: str
-    """`missing` (not evaluable), `wrong` (found, and against a rule) or `found`."""
+    """`missing` (not evaluable) and `wrong` (found, and against a rule) keep the run from starting. What is against a
+    rule and let through is called by its effect (`warn`, `waived`, ...), because it is no pass; the rest is `found`."""
     what: str
     about: str
     detail: str
@@ -72,8 +73,8 @@ class Preflight:
             )
             for group, fact in sorted(seen.items())
         ]
-        order = {"missing": 0, "wrong": 1, "found": 2}
-        return sorted(found, key=lambda line: order[line.state])
+        order = {"missing": 0, "wrong": 1, "found": 3}
+        return sorted(found, key=lambda line: order.get(line.state, 2))
 
     def __str__(self) -> str:
         """Return the table as text."""
@@ -108,8 +109,9 @@ def _line(finding: Mapping[str, Any]) -> FactLine:
     groups: list[str] = [str(part) for gap in finding.get("why", ()) for part in gap["at"] if isinstance(part, str)]
     group = next((name for name in reversed(groups) if name in SUPPLIERS), "")
     supply = SUPPLIERS.get(group, "") if missing else finding["remediation"]
-    blocks = finding["effect"] in BLOCKING
-    state = "missing" if missing and blocks else "wrong" if blocks else "found"
+    state = str(finding["effect"])
+    if state in BLOCKING:
+        state = "missing" if missing else "wrong"
     about = ", ".join(finding.get("item") or []) or "the run"
     return FactLine(state, finding["rule"], about, finding["message"], supply)
 
@@ -123,7 +125,7 @@ class TrainingRefusedError(ProctorError):
 
     def __init__(self, preflight: Preflight) -> None:
         self.preflight = preflight
-        blocking = [line for line in preflight.lines() if line.state != "found"]
+        blocking = [line for line in preflight.lines() if line.state in {"missing", "wrong"}]
         found = "; ".join(f"{line.what}: {line.detail}" for line in blocking[:5]) or preflight.decision["message"]
         more = f" and {len(blocking) - 5} more" if len(blocking) > 5 else ""  # noqa: PLR2004 (as shown above)
         remedy = next((line.supply for line in blocking if line.supply), "See the table of this error's preflight")
