@@ -15,7 +15,7 @@ from proctor.vocabulary.canonical import NotCanonical, decode
 from proctor.vocabulary.principal import Caller, Role
 from proctor.vocabulary.words import Point
 from proctor_adapters.mlflow.gate import Gate
-from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall
+from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall, RetiredCall
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes. A manifest of 30,000 files has about 5 MB."""
@@ -44,6 +44,13 @@ def router(gate: Gate) -> APIRouter:
         found = await gate.pending(await _read(request, PendingCall))
         return Response(found.model_dump_json(), media_type="application/json")
 
+    async def retired(request: Request) -> Response:
+        """Take note of what was taken out of use."""
+        _gate(request)
+        await gate.retired(await _read(request, RetiredCall))
+        return Response("{}", media_type="application/json")
+
+    routes.add_api_route("/retired", retired, methods=["POST"], response_class=Response)
     routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)
     routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
     routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)

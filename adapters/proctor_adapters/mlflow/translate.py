@@ -121,7 +121,7 @@ def promoted(  # noqa: PLR0913 (each is one thing that the question rests on)
         "undeclared": list(lineage.undeclared),
     }  # fmt: skip
     facts = {"models": [model], "datasets": list(lineage.items), **_claim(version.preflight)}
-    name = f"{version.name} as {target.partition(':')[2]}"
+    name = promoted_as(version.name, target)
     request = _request(
         Stage.REGISTRATION, Operation.PROMOTE, environment, SubjectKind.MODEL_VERSION, name, facts, purpose
     )
@@ -130,7 +130,17 @@ def promoted(  # noqa: PLR0913 (each is one thing that the question rests on)
 
 def uri(version: VersionEvidence) -> str:
     """Return the version's own reference."""
-    return f"models:/{version.name}/{version.version}"
+    return uri_of(version.name, version.version)
+
+
+def uri_of(name: str, version: str) -> str:
+    """Return the reference of a version."""
+    return f"models:/{name}/{version}"
+
+
+def promoted_as(name: str, target: str) -> str:
+    """Return the name of what a promotion is about: one place that one version at a time is promoted to."""
+    return f"{name} as {target.partition(':')[2]}"
 
 
 def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str]) -> Lineage:
