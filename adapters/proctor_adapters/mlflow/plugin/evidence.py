@@ -161,15 +161,15 @@ def logged_model(tracking: Any, source: str) -> Any:
         return None  # a source that names nothing: then nothing is proven of it
 
 
-def run(run_id: str | None) -> Any:
-    """Return a run that was not deleted, or None."""
+def run(run_id: str | None, *, deleted: bool = False) -> Any:
+    """Return a run, or None; one that was deleted only on request: it proves nothing."""
     if not run_id:
         return None
     try:
         found = tracking_store().get_run(run_id)
     except MlflowException:
         return None
-    return found if found.info.lifecycle_stage == "active" else None
+    return found if deleted or found.info.lifecycle_stage == "active" else None
 
 
 def _maker(model: Any, source: str, claimed: str | None) -> Any:
