@@ -10,7 +10,8 @@ which receives `Services` and returns an `Adapter`. Proctor never imports an ada
 import each other.
 """
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 ENTRY_POINT_GROUP: Final = "proctor.adapters"
+MAX_DRAINED: Final = 64 * 1024 * 1024
+"""Bytes of a too large body that are read and thrown away, because a client that still writes reads no answer."""
 DOCTOR_GROUP: Final = "proctor.doctor"
 """Entry points of `proctor doctor NAME`: functions of the type `Examine`, for systems that run beside Proctor."""
 
@@ -370,3 +373,22 @@ class Adapter:
 AdapterFactory = Callable[[Services], Adapter]
 Examine = Callable[[Mapping[str, str], str | None], Iterator[Examined]]
 """Takes the environment of the foreign system's process, and its address where it runs. Changes nothing."""
+
+
+async def read_body(chunks: AsyncIterable[bytes], limit: int, deadline: float | None = None) -> tuple[bytes, bool]:
+    """Return a body, and whether it is whole: `limit` bytes are kept, none is waited for after `deadline` (loop time).
+
+    Raises what the stream does where the client goes away.
+    """
+    raw, drained = bytearray(), 0
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for chunk in chunks:
+                fitting = chunk[: limit - len(raw)]
+                raw += fitting
+                drained += len(chunk) - len(fitting)
+                if drained > MAX_DRAINED:
+                    break
+    except TimeoutError:
+        return bytes(raw), False
+    return bytes(raw), drained == 0

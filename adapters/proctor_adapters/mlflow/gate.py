@@ -94,7 +94,7 @@ class Gate:
             self._preflight(version.preflight), self._violations.open_keys(ARTIFACT_CHANGED)
         )
         purpose = record.get("purpose")
-        lineage = translate.lineage(version.inputs, _declared(record))
+        lineage = translate.lineage(version.inputs, _declared(record), self._settings.unity)
         if call.action == "register":
             request = translate.registered(version, lineage, purpose, self._settings)
             tiers = {translate.SIGNATURE: EvidenceTier.OBSERVED}
@@ -207,7 +207,7 @@ class Gate:
         except ValueError as error:
             raise RefusedError("invalid_request", 422, "reading a manifest", str(error), "Update the plugin") from error
         record = await self._preflight(version.preflight)
-        lineage = translate.lineage(version.inputs, _declared(record))
+        lineage = translate.lineage(version.inputs, _declared(record), self._settings.unity)
         author = self._resolve(version.user)
         key = f"{version.name}/{version.version}"
         uris = [translate.uri(version), *([f"models:/{version.model_id}"] if version.model_id else [])]

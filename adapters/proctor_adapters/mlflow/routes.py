@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from proctor.errors import RefusedError
+from proctor.plugins import read_body
 from proctor.vocabulary.canonical import NotCanonical, decode
 from proctor.vocabulary.principal import Caller, Role
 from proctor.vocabulary.words import Point
@@ -73,14 +74,12 @@ def _gate(request: Request) -> Caller:
 
 async def _read(request: Request, model: type[T]) -> T:
     tried = "reading a call of the MLflow plugin"
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise RefusedError("too_large", 413, tried, f"more than {MAX_BODY} bytes", "Register a smaller version")
+    raw, whole = await read_body(request.stream(), MAX_BODY)
+    if not whole:
+        raise RefusedError("too_large", 413, tried, f"more than {MAX_BODY} bytes", "Register a smaller version")
     try:
-        decode(bytes(raw), MAX_BODY)
-        return model.model_validate_json(bytes(raw))
+        decode(raw, MAX_BODY)
+        return model.model_validate_json(raw)
     except NotCanonical as error:
         raise RefusedError("invalid_request", 422, tried, str(error), "Update the plugin") from error
     except ValidationError as error:

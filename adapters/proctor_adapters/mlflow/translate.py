@@ -143,13 +143,16 @@ def promoted_as(name: str, target: str) -> str:
     return f"{name} as {target.partition(':')[2]}"
 
 
-def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str]) -> Lineage:
-    """Return the inputs by their canonical names; `declared` holds the keys of the preflight's datasets."""
+def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str], unity: str | None = None) -> Lineage:
+    """Return the inputs by their canonical names; `declared` holds the keys of the preflight's datasets.
+
+    `unity` is the namespace of tables that are named without one (`MlflowSettings.unity`).
+    """
     items: dict[str, Mapping[str, Any]] = {}
     unresolved: list[str] = []
     undeclared: list[str] = []
     for logged in inputs:
-        found = from_mlflow(logged.source_type, logged.source)
+        found = from_mlflow(logged.source_type, logged.source, unity)
         if found.dataset is None:
             unresolved.append(f"{logged.name or 'an input'}: {found.why}"[:500])
             continue
