@@ -22,11 +22,9 @@ VERDICT = "validation.verdict"
 KEY = "governance.status"
 
 
-def post(
-    world: World, path: str, content: bytes, user: str = "alice", kind: str = "application/json"
-) -> httpx.Response:
-    url, auth = f"{world.mlflow.url}{path}", (user, f"{user}password1234")
-    return httpx.post(url, content=content, auth=auth, headers={"Content-Type": kind}, timeout=20)
+def post(world: World, path: str, content: bytes, kind: str) -> httpx.Response:
+    url, headers = f"{world.mlflow.url}{path}", {"Content-Type": kind}
+    return httpx.post(url, content=content, auth=("alice", "alicepassword1234"), headers=headers, timeout=20)
 
 
 @pytest.mark.parametrize("base", ["/api/2.0/mlflow", "/ajax-api/2.0/mlflow", "//api/2.0/mlflow", "/api/2.0/%6dlflow"])
