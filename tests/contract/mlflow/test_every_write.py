@@ -19,6 +19,8 @@ from typing import Any, Final
 import httpx
 import mlflow
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import RestException
 
 from tests.contract.lifecycle import test_catalog as catalog
 from tests.contract.mlflow.conftest import Data, World
@@ -149,6 +151,17 @@ def answers(world: World, calls: dict[str, Call]) -> Iterator[tuple[str, httpx.R
 def hold(world: World, registered: Registered, *, surely: bool = True) -> None:
     """Try everything. `surely`: nothing that somebody decides on may succeed."""
     refuse(world, registered, surely=surely)
+    with world.as_user("alice"), pytest.MonkeyPatch.context() as patch:
+        # As users have it: what MLflow's client repeats, it repeats for minutes.
+        patch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+        started, found = time.monotonic(), "allowed"
+        try:
+            MlflowClient().set_registered_model_alias(NAME, "champion", registered.version)
+        except RestException as error:
+            found = error.error_code
+        assert found == "PERMISSION_DENIED" or not surely
+        assert found in {"PERMISSION_DENIED", "allowed"}
+        assert time.monotonic() - started < LIMIT
     for name, answer in answers(world, free(registered) | reads(registered)):
         assert answer.status_code == 200, (name, answer.text)
 
