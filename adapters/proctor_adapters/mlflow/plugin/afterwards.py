@@ -20,6 +20,8 @@ from proctor_adapters.mlflow.plugin.process import PerProcess
 _AGAIN: Final = 2.0
 _ATTEMPTS: Final = 30
 _WAITING: Final = 10_000
+_PAUSE: Final = 0.03
+"""Seconds in which the answer to the user leaves first: the two threads would share one interpreter."""
 Job = tuple[str | None, str, Callable[[], object], int]
 """Workspace, what it is for the log, the work, attempts so far."""
 
@@ -50,6 +52,7 @@ class Afterwards:
     def _run(self) -> None:
         while True:
             workspace, what, work, attempts = self._queue.get()
+            time.sleep(_PAUSE)
             try:
                 with names.in_workspace(workspace):
                     work()
