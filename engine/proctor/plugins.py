@@ -251,8 +251,31 @@ class Preflights(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Something that was allowed, and was seen to be taken out of use."""
+
+    subject: str
+    """Name of the subject of the request that was allowed."""
+    stage: str
+    environment: str
+    item: str
+    """Reference of what left. Where another item holds by now, that one still does."""
+    by: str
+    """Who did it."""
+    at: datetime
+    why: str
+
+
 class Standing(Protocol):
     """What was allowed and still holds, so that it can be judged again when what it rested on changes."""
+
+    async def end(self, ended: Ended) -> None:
+        """Return once the observation is in the ledger, and what was allowed for this item holds no longer.
+
+        Raises `EngineError` where it can't be recorded.
+        """
+        ...
 
     async def remember(self, request: DecisionRequest, asking: "Asking", decision: Decision) -> None:
         """Return once it is on disk; a later one of the same subject, stage and environment replaces it."""

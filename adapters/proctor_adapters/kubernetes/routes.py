@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from proctor.bodies import read_body
 from proctor.errors import RefusedError
 from proctor.plugins import Asking, Services
 from proctor.vocabulary.canonical import MAX_BYTES
@@ -27,8 +28,6 @@ from proctor_adapters.kubernetes.translate import Governed, Passed, translate_ma
 UNAUTHENTICATED: Final = ("/admit", "/admit/", "/admit/{registration}", "/admit/{registration}/")
 MARGIN: Final = 0.3
 """Seconds that an answer needs on its way back: the API server gives up at exactly its timeout."""
-MAX_DRAINED: Final = 64 * 1024 * 1024
-"""Bytes of a too large body that are read and thrown away, because a client that still writes reads no answer."""
 MAX_MANIFESTS: Final = 500
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|us|ns|s|m|h)", re.ASCII)
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -45,7 +44,7 @@ def router(services: Services, settings: KubernetesSettings) -> APIRouter:
         budget = time_budget(request.query_params.get("timeout"), settings.budget)
         registration = request.path_params.get("registration") or request.query_params.get("registration") or ""
         try:
-            raw, complete = await _body(request, started + budget)
+            raw, complete = await read_body(request.stream(), MAX_BYTES, started + budget)
         except ClientDisconnect:
             return PlainTextResponse("the body was cut off", status_code=400)
         over_limit = getattr(request.state, "over_limit", False)
@@ -60,7 +59,9 @@ def router(services: Services, settings: KubernetesSettings) -> APIRouter:
         caller = getattr(request.state, "caller", None)
         if not isinstance(caller, Caller):
             raise RefusedError("unauthenticated", 401, "checking manifests", "no credential", "Send an API key")
-        raw, complete = await _body(request, asyncio.get_running_loop().time() + settings.budget)
+        raw, complete = await read_body(
+            request.stream(), MAX_BYTES, asyncio.get_running_loop().time() + settings.budget
+        )
         if not complete:
             found = f"more than {MAX_BYTES} bytes"
             raise RefusedError("too_large", 413, "reading the manifests", found, "Send fewer at a time")
@@ -78,30 +79,6 @@ def time_budget(timeout: str | None, default: float) -> float:
     if seconds <= 0:
         return default
     return min(max(seconds - MARGIN, seconds / 2), 30.0)
-
-
-async def _body(request: Request, deadline: float) -> tuple[bytes, bool]:
-    """Return the body, and whether it is whole: at most 8 MiB are kept, and none is waited for after `deadline`."""
-    chunks: list[bytes] = []
-    size = drained = 0
-    complete = True
-    try:
-        async with asyncio.timeout_at(deadline):
-            async for chunk in request.stream():
-                if size + len(chunk) <= MAX_BYTES:
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    continue
-                if complete:
-                    chunks.append(chunk[: MAX_BYTES - size])
-                    size = MAX_BYTES
-                complete = False
-                drained += len(chunk)
-                if drained > MAX_DRAINED:
-                    break
-    except TimeoutError:
-        complete = False
-    return b"".join(chunks), complete
 
 
 def _check_body(raw: bytes) -> Mapping[str, Any]:

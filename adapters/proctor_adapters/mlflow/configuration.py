@@ -58,6 +58,9 @@ class MlflowSettings(Section):
     """By purpose (`*` for all others), the metrics that count, the first that was measured before the others."""
     card_sections: list[Word] = ["intended use", "training data", "evaluation", "limitations"]
     """Headings that a model card has to have; upper and lower case are the same."""
+    unity: Annotated[str, Field(pattern=r"^unitycatalog://[^/\s]+$", max_length=300)] | None = None
+    """Namespace of the Unity Catalog in which tables and volumes live that runs name without one. None: they have no
+    name that a catalog knows."""
     budget: Annotated[float, Field(gt=0, le=5)] = 1.2
     """Seconds for one decision: MLflow's handler holds a thread meanwhile, and the plugin gives up after 1.5."""
 

@@ -4,6 +4,8 @@ An allowed promotion is remembered, so that it is judged again when a fact behin
 deployed in the environment that the alias stands for. If either can't be written, the answer is no.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,12 +14,12 @@ import structlog
 from pydantic import ValidationError
 
 from proctor.errors import ProctorError, RefusedError, SettingsError
-from proctor.plugins import RegisteredVersion, Services
+from proctor.plugins import Ended, RegisteredVersion, Services
 from proctor.vocabulary.artifacts import ManifestFile, manifest_digest
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind
 from proctor.vocabulary.references import MODEL_NAME
-from proctor.vocabulary.words import BLOCKING, EvidenceTier, Outcome
+from proctor.vocabulary.words import BLOCKING, EvidenceTier, Outcome, Stage
 from proctor_adapters.mlflow import translate
 from proctor_adapters.mlflow.configuration import MlflowSettings
 from proctor_adapters.mlflow.models import (
@@ -27,6 +29,7 @@ from proctor_adapters.mlflow.models import (
     PendingCall,
     Registered,
     Reply,
+    RetiredCall,
     VersionEvidence,
 )
 
@@ -34,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 SYSTEM = "mlflow"
 ARTIFACT_CHANGED = "artifact_changed"
+_KEPT_PREFLIGHTS = 1000
 
 
 class Gate:
@@ -49,6 +53,8 @@ class Gate:
             raise SettingsError("making the adapter mlflow", "the server lends no inventory", "Update Proctor")
         self._models, self._standing, self._violations = models, standing, violations
         self._preflights = services.preflights
+        self._read: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        """Preflights by their ids. A record in the ledger never changes."""
 
     def _resolve(self, user: str | None) -> Actor:
         if user is None:
@@ -84,9 +90,11 @@ class Gate:
         if not MODEL_NAME.fullmatch(version.name):
             found = f"denied: a model called {version.name!r:.220} can't be kept; names are like {MODEL_NAME.pattern}"
             return Reply(allowed=False, governed=True, message=found)
-        record = await self._preflight(version.preflight)
+        record, changed = await asyncio.gather(
+            self._preflight(version.preflight), self._violations.open_keys(ARTIFACT_CHANGED)
+        )
         purpose = record.get("purpose")
-        lineage = translate.lineage(version.inputs, _declared(record))
+        lineage = translate.lineage(version.inputs, _declared(record), self._settings.unity)
         if call.action == "register":
             request = translate.registered(version, lineage, purpose, self._settings)
             tiers = {translate.SIGNATURE: EvidenceTier.OBSERVED}
@@ -99,10 +107,15 @@ class Gate:
                 return Reply(allowed=False, governed=True, message=found)
             return Reply(allowed=True, governed=False, message=f"{target} is no alias or stage that rules are about")
         key = f"{version.name}/{version.version}"
-        if key in await self._violations.open_keys(ARTIFACT_CHANGED):
-            found = f"denied: the files of {key} are not those that were registered. Log and register a new version."
-            return Reply(allowed=False, governed=True, message=found)
         digest = self._models.digest(version.name, version.version)
+        wrong = None
+        if key in changed:
+            wrong = f"the files of {key} are not those that were registered. Log and register a new version."
+        elif version.files == "changed" and digest is not None:
+            wrong = f"manifest_pending: files of {key} were written since they were hashed, and are being hashed now. "
+            wrong += "Try again in a moment."
+        if wrong is not None:
+            return Reply(allowed=False, governed=True, message=f"denied: {wrong}")
         request, tiers = translate.promoted(
             version,
             lineage,
@@ -122,7 +135,13 @@ class Gate:
         return self._reply(decision)
 
     async def _preflight(self, claimed: str | None) -> Mapping[str, Any]:
-        record = await self._preflights.read(claimed) if claimed else None
+        if not claimed:
+            return {}
+        record = self._read.get(claimed) or await self._preflights.read(claimed)
+        if record is not None:
+            self._read[claimed] = record
+            while len(self._read) > _KEPT_PREFLIGHTS:
+                self._read.popitem(last=False)
         return record or {}
 
     def _touched(self, call: GateCall) -> Reply:
@@ -155,6 +174,23 @@ class Gate:
             ]
         )
 
+    async def retired(self, call: RetiredCall) -> None:
+        """Record that versions left an alias or stage; what was allowed there for them holds no longer.
+
+        Nobody was asked: taking out of use works at any time. Raises `ProctorError` where it can't be recorded.
+        """
+        target = call.target.casefold()
+        for name, version in call.versions:
+            environment = self._settings.environment(name, target)
+            if environment is None:
+                continue
+            ended = Ended(
+                subject=translate.promoted_as(name, target), stage=str(Stage.REGISTRATION), environment=environment,
+                item=translate.uri_of(name, version), by=self._resolve(call.user).id, at=call.at,
+                why=f"{target} of {name}/{version} was taken away in MLflow",
+            )  # fmt: skip
+            await self._standing.end(ended)
+
     def _reply(self, decision: Decision) -> Reply:
         return Reply(
             allowed=decision.allowed,
@@ -171,7 +207,7 @@ class Gate:
         except ValueError as error:
             raise RefusedError("invalid_request", 422, "reading a manifest", str(error), "Update the plugin") from error
         record = await self._preflight(version.preflight)
-        lineage = translate.lineage(version.inputs, _declared(record))
+        lineage = translate.lineage(version.inputs, _declared(record), self._settings.unity)
         author = self._resolve(version.user)
         key = f"{version.name}/{version.version}"
         uris = [translate.uri(version), *([f"models:/{version.model_id}"] if version.model_id else [])]

@@ -66,6 +66,8 @@ class VersionEvidence(Body):
     validator: Text | None = None
     """Who said that it is fit, as the server stamped that run."""
     validated_at: Moment | None = None
+    files: Literal["same", "changed", "unknown"] = "unknown"
+    """Whether the files look as they did when they were hashed; unknown where that can't be told cheaply."""
 
 
 class GateCall(Body):
@@ -129,6 +131,16 @@ class Pending(Body):
     """Those of them whose files are to be hashed now: not hashed yet, or in use."""
 
     versions: list[tuple[Word, Word]]
+
+
+class RetiredCall(Body):
+    """Versions that left an alias or a stage."""
+
+    versions: Annotated[list[tuple[Word, Word]], Field(max_length=100)]
+    target: Text
+    """`alias:champion` or `stage:production`, folded."""
+    user: Text | None = None
+    at: Moment
 
 
 class Reply(Body):

@@ -11,13 +11,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
+from proctor.bodies import read_body
 from proctor.errors import RefusedError
 from proctor.vocabulary.canonical import NotCanonical, decode
 from proctor.vocabulary.principal import Caller, Role
 from proctor.vocabulary.words import Point
 from proctor_adapters.mlflow.check import Check
 from proctor_adapters.mlflow.gate import Gate
-from proctor_adapters.mlflow.models import CheckCall, GateCall, ManifestCall, PendingCall
+from proctor_adapters.mlflow.models import CheckCall, GateCall, ManifestCall, PendingCall, RetiredCall
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes. A manifest of 30,000 files has about 5 MB."""
@@ -51,7 +52,14 @@ def router(gate: Gate, looking: Check) -> APIRouter:
         found = await looking.ask(await _read(request, CheckCall), request.state.caller)
         return JSONResponse(found)
 
+    async def retired(request: Request) -> Response:
+        """Take note of what was taken out of use."""
+        _gate(request)
+        await gate.retired(await _read(request, RetiredCall))
+        return Response("{}", media_type="application/json")
+
     routes.add_api_route("/check", check, methods=["POST"], response_class=JSONResponse)
+    routes.add_api_route("/retired", retired, methods=["POST"], response_class=Response)
     routes.add_api_route("/pending", pending, methods=["POST"], response_class=Response)
     routes.add_api_route("/gate", ask, methods=["POST"], response_class=Response)
     routes.add_api_route("/manifest", manifest, methods=["POST"], response_class=Response)
@@ -74,14 +82,12 @@ def _gate(request: Request) -> Caller:
 
 async def _read(request: Request, model: type[T]) -> T:
     tried = "reading a call of the MLflow plugin"
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise RefusedError("too_large", 413, tried, f"more than {MAX_BODY} bytes", "Register a smaller version")
+    raw, whole = await read_body(request.stream(), MAX_BODY)
+    if not whole:
+        raise RefusedError("too_large", 413, tried, f"more than {MAX_BODY} bytes", "Register a smaller version")
     try:
-        decode(bytes(raw), MAX_BODY)
-        return model.model_validate_json(bytes(raw))
+        decode(raw, MAX_BODY)
+        return model.model_validate_json(raw)
     except NotCanonical as error:
         raise RefusedError("invalid_request", 422, tried, str(error), "Update the plugin") from error
     except ValidationError as error:

@@ -121,7 +121,7 @@ def promoted(  # noqa: PLR0913 (each is one thing that the question rests on)
         "undeclared": list(lineage.undeclared),
     }  # fmt: skip
     facts = {"models": [model], "datasets": list(lineage.items), **_claim(version.preflight)}
-    name = f"{version.name} as {target.partition(':')[2]}"
+    name = promoted_as(version.name, target)
     request = _request(
         Stage.REGISTRATION, Operation.PROMOTE, environment, SubjectKind.MODEL_VERSION, name, facts, purpose
     )
@@ -144,16 +144,29 @@ def looked_ahead(name: str, version: str, known: Trained | None, environment: st
 
 def uri(version: VersionEvidence) -> str:
     """Return the version's own reference."""
-    return f"models:/{version.name}/{version.version}"
+    return uri_of(version.name, version.version)
 
 
-def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str]) -> Lineage:
-    """Return the inputs by their canonical names; `declared` holds the keys of the preflight's datasets."""
+def uri_of(name: str, version: str) -> str:
+    """Return the reference of a version."""
+    return f"models:/{name}/{version}"
+
+
+def promoted_as(name: str, target: str) -> str:
+    """Return the name of what a promotion is about: one place that one version at a time is promoted to."""
+    return f"{name} as {target.partition(':')[2]}"
+
+
+def lineage(inputs: Sequence[LoggedInput], declared: frozenset[str], unity: str | None = None) -> Lineage:
+    """Return the inputs by their canonical names; `declared` holds the keys of the preflight's datasets.
+
+    `unity` is the namespace of tables that are named without one (`MlflowSettings.unity`).
+    """
     items: dict[str, Mapping[str, Any]] = {}
     unresolved: list[str] = []
     undeclared: list[str] = []
     for logged in inputs:
-        found = from_mlflow(logged.source_type, logged.source)
+        found = from_mlflow(logged.source_type, logged.source, unity)
         if found.dataset is None:
             unresolved.append(f"{logged.name or 'an input'}: {found.why}"[:500])
             continue

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
+from proctor.bodies import read_body
 from proctor.errors import EngineError
 from proctor_adapters.openlineage.events import NoEventError, check, decode
 from proctor_adapters.openlineage.worker import LARGE, Worker, now
@@ -74,15 +75,13 @@ def _array(document: Any) -> list[Any]:
 
 
 async def _document(request: Request) -> Any:
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise TooLargeError(f"the body has more than {MAX_BODY} bytes")
+    raw, whole = await read_body(request.stream(), MAX_BODY)
+    if not whole:
+        raise TooLargeError(f"the body has more than {MAX_BODY} bytes")
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if len(raw) > LARGE or encoding != "identity":
-        return await asyncio.to_thread(_read, bytes(raw), encoding)
-    return _read(bytes(raw), encoding)
+        return await asyncio.to_thread(_read, raw, encoding)
+    return _read(raw, encoding)
 
 
 def _read(raw: bytes, encoding: str) -> Any:

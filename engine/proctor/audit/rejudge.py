@@ -47,6 +47,8 @@ class Rejudge:
         """What is to be judged as soon as it can be."""
         self._refused: set[Key] = set()
         """What was not allowed when it was judged last."""
+        self._sweep = True
+        """Whether violations may be open of what stands no longer."""
         self._lately: dict[str, float] = {}
         """Loop time of the newest change of each dataset that changed within the last `_IN_FLIGHT` seconds."""
 
@@ -70,6 +72,12 @@ class Rejudge:
         lately = any(self._lately.get(urn, horizon) > horizon for urn in standing.datasets)
         if lately or standing.key in self._refused:
             self._owe([standing.key])
+
+    def ended(self, standing: StandingDecision) -> None:
+        """Note that what was allowed was taken out of use: nothing of it is against policy any more."""
+        self._refused.discard(standing.key)
+        self._sweep = True
+        self._wake.set()
 
     def _owe(self, keys: Iterable[Key]) -> None:
         self._owed.update(keys)
@@ -95,6 +103,8 @@ class Rejudge:
             self._wake.clear()
             found = [one for key in sorted(owed) if (one := self._standing.get(key)) is not None]
             unanswered = (unanswered - owed) | await self.judge(found)
+            if self._sweep:
+                self._sweep = not await self._swept()
             if not unanswered:
                 next_try, pause = math.inf, RETRY
             elif trying or next_try == math.inf:
@@ -119,6 +129,17 @@ class Rejudge:
         asked = list(decisions)
         answered = await asyncio.gather(*(one(standing) for standing in asked))
         return {standing.key for standing, good in zip(asked, answered, strict=True) if not good}
+
+    async def _swept(self) -> bool:
+        """Resolve the violations of what stands no longer; tell whether that is done."""
+        try:
+            standing = {one.name for one in self._standing.all()}
+            for name in await self._violations.open_keys(KIND) - standing:
+                await self._violations.resolve(KIND, name, "it was taken out of use")
+        except ProctorError as error:
+            log.warning("audit.not_resolved", error=str(error))
+            return False
+        return True
 
     async def _judge(self, standing: StandingDecision) -> bool:
         request = standing.request.model_copy(update={"point": Point.AUDIT, "request_id": standing.decision_id})

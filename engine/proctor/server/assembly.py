@@ -174,6 +174,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
     rejudge = Rejudge(decisions, registers.standing, registers.violations)
     registers.datasets.on_change = rejudge.changed
     registers.standing.on_remember = rejudge.remembered
+    registers.standing.on_end = rejudge.ended
     # Whether an owner is active is asked of the register of people, not of the catalog.
     registers.register.on_change = lambda system: rejudge.everything_changed() if system in {None, OWNERS} else None
     policy.on_adopt = rejudge.everything_changed

@@ -74,7 +74,7 @@ class Registers:
             deployments=await asyncio.to_thread(Deployments.load, database, clock.now),
             datasets=datasets,
             registry=Registry(inventory, datasets, lambda: settings.policy.purposes),
-            standing=await asyncio.to_thread(StandingDecisions.load, database, clock.now),
+            standing=await asyncio.to_thread(StandingDecisions.load, database, ledger, clock.now),
             violations=ViolationRegister(database, ledger, clock.now, settings.sinks),
             inbox=Inbox(database, clock.now),
             preflights=PreflightFacts(ledger.get, timedelta(hours=settings.preflight_hours)),

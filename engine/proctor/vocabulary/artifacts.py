@@ -6,7 +6,7 @@ gets the same digest from the same files.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,8 +78,3 @@ def sha256_of(chunks: Iterable[bytes]) -> tuple[str, int, bytes]:
         if len(beginning) < SNIFFED:
             beginning += chunk[: SNIFFED - len(beginning)]
     return state.hexdigest(), size, beginning
-
-
-def unsafe_paths(files: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Return the paths, sorted, of those files (path, beginning) that can run code when they are loaded."""
-    return sorted(path for path, beginning in files if unsafe(path, beginning))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proctor.errors import NotFoundError, RefusedError
-from proctor.plugins import Asking, RegisteredVersion, Services, Trained
+from proctor.plugins import Asking, Ended, RegisteredVersion, Services, Trained
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.request import DecisionRequest
@@ -100,12 +100,16 @@ class FakeModels:
 class FakeStanding:
     def __init__(self) -> None:
         self.kept: list[DecisionRequest] = []
+        self.ended: list[Ended] = []
         self.fault: Exception | None = None
 
     async def remember(self, request: DecisionRequest, asking: Asking, decision: Decision) -> None:
         if self.fault is not None:
             raise self.fault
         self.kept.append(request)
+
+    async def end(self, ended: Ended) -> None:
+        self.ended.append(ended)
 
 
 class FakeViolations:

@@ -11,7 +11,7 @@ from proctor.vocabulary.words import EvidenceTier
 from proctor_adapters.mlflow import create, gate
 from proctor_adapters.mlflow.configuration import MlflowSettings
 from proctor_adapters.mlflow.gate import Gate
-from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall, Reply
+from proctor_adapters.mlflow.models import GateCall, ManifestCall, PendingCall, Reply, RetiredCall
 from tests.adapters.mlflow.doubles import (
     DIGEST,
     GATE,
@@ -19,6 +19,7 @@ from tests.adapters.mlflow.doubles import (
     PREFLIGHT,
     FakeDecider,
     FakePeople,
+    FakePreflights,
     World,
     decision,
     finding,
@@ -270,6 +271,41 @@ def test_a_server_that_lends_too_little_is_told_so_at_its_start() -> None:
 def test_the_adapter_says_what_it_states() -> None:
     adapter = create(World().services)
     assert adapter.router is not None
-    assert {route.path for route in adapter.router.routes} == {"/check", "/gate", "/manifest", "/pending"}  # type: ignore[attr-defined]
+    found = {route.path for route in adapter.router.routes}  # type: ignore[attr-defined]
+    assert found == {"/check", "/gate", "/manifest", "/pending", "/retired"}
     assert DIGEST not in adapter.extras["states"]
     assert "models/*/authorship" not in adapter.extras["states"]
+
+
+async def test_what_was_taken_out_of_use_is_told_for_what_a_target_names() -> None:
+    world = World()
+    left = [["fraud", "1"], ["fraud", "2"]]
+    for target in ("stage:Production", "alias:nobodys"):
+        await world.gate.retired(
+            RetiredCall.model_validate({"versions": left, "target": target, "user": "alice", "at": NOW.isoformat()})
+        )
+    found = [(one.subject, one.environment, one.item, one.by) for one in world.standing.ended]
+    assert found == [("fraud as production", "prod", f"models:/fraud/{number}", "person:alice") for number in "12"]
+
+
+@pytest.mark.parametrize(("files", "allowed"), [("same", True), ("unknown", True), ("changed", False)])
+async def test_files_that_were_written_since_they_were_hashed_are_not_promoted(files: str, allowed: bool) -> None:
+    world = World()
+    await hash_files(world)
+    reply = await promote(world, files=files)
+    assert (reply.allowed, "manifest_pending" in reply.message) == (allowed, not allowed)
+
+
+async def test_a_preflight_is_read_once_because_a_record_never_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    read: list[str] = []
+    original = FakePreflights.read
+
+    async def count(self: FakePreflights, decision: str) -> Any:
+        read.append(decision)
+        return await original(self, decision)
+
+    monkeypatch.setattr(FakePreflights, "read", count)
+    for claimed in (PREFLIGHT, PREFLIGHT, "dec_none", "dec_none"):
+        await world.gate._preflight(claimed)
+    assert read == [PREFLIGHT, "dec_none", "dec_none"]

@@ -16,7 +16,7 @@ from proctor.vocabulary import run_tags
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own deprecations are not ours to mend
-    from proctor_adapters.mlflow.plugin import artifacts, client, evidence, hashing, names, runs
+    from proctor_adapters.mlflow.plugin import artifacts, client, evidence, files, hashing, names, runs
 
 RUN, OTHER = "1" * 32, "2" * 32
 MODEL = "m-" + "0" * 32
@@ -146,7 +146,7 @@ def measured(store: dict[str, Any], *measuring: Any, value: float = 0.9) -> dict
         for one in measuring
     ]  # fmt: skip
     found: dict[str, Any] = {"measurements": []}
-    evidence._measured(Thing(metrics=metrics), found)
+    evidence._measured(Thing(metrics=metrics), found, {})
     return found
 
 
@@ -212,7 +212,7 @@ def test_what_goes_wrong_while_evidence_is_gathered_is_a_403() -> None:
 
 
 def test_a_card_is_as_old_as_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "read", lambda *_: b"---\nname: fraud\n---\n# Intended use\ntext\n## Limits\n")
+    monkeypatch.setattr(files, "read", lambda *_: b"---\nname: fraud\n---\n# Intended use\ntext\n## Limits\n")
     card = evidence._card(run())
     assert card is not None
     assert card["headings"] == ["Intended use", "Limits"]
@@ -222,7 +222,7 @@ def test_a_card_is_as_old_as_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", [b"---\n: : :\n---\n# A", b"---\nno end", b"\xff\xfe", b"", b"---\n- a\n---\n"])
 def test_no_card_is_too_odd_to_be_read(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
-    monkeypatch.setattr(evidence, "read", lambda *_: text)
+    monkeypatch.setattr(files, "read", lambda *_: text)
     card = evidence._card(run())
     assert card is not None
     assert card["statements"] == {}
@@ -273,15 +273,16 @@ def test_what_is_above_runs_and_models_is_not_deleted(path: str) -> None:
 def test_what_proctor_refuses_is_not_tried_for_ever_and_what_it_missed_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: Exception | None, done: bool
 ) -> None:
-    def register(_: Any) -> None:
+    def register(_: Any) -> dict[str, bool]:
         if fault is not None:
             raise fault
+        return {"changed": False}
 
     monkeypatch.setattr(hashing, "_location", lambda _: "here")
     monkeypatch.setattr(hashing, "hashed", lambda _: iter([{"path": "MLmodel"}]))
     monkeypatch.setattr(evidence, "of_version", lambda _: {})
     monkeypatch.setattr(client, "shared", lambda: Thing(register=register))
-    assert hashing.Hasher()._one(None, Thing(name="fraud", version="1")) is done
+    assert hashing.Hasher()._one(None, Thing(name="fraud", version="1", tags={})) is done
     assert ("fraud 1" in capsys.readouterr().err) is (fault is not None)
 
 

@@ -169,3 +169,12 @@ def test_the_first_target_that_matches_holds() -> None:
     assert settings.environment("credit-x", "alias:champion") == "staging"
     assert settings.environment("fraud", "alias:champion") == "prod"
     assert settings.environment("fraud", "alias:other") is None
+
+
+def test_a_table_without_its_catalogs_address_lives_where_the_operator_says() -> None:
+    source = {"delta_table_name": "main.risk.loans", "delta_table_version": 3}
+    table = LoggedInput(name="loans", source_type="delta_table", source=json.dumps(source))
+    assert len(translate.lineage([table], frozenset()).unresolved) == 1
+    found = translate.lineage([table], frozenset(), "unitycatalog://uc.example.com")
+    assert found.unresolved == ()
+    assert [item["id"] for item in found.items] == ["urn:ol:unitycatalog%3A%2F%2Fuc.example.com:main.risk.loans"]

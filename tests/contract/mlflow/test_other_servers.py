@@ -62,6 +62,8 @@ def test_models_of_a_workspace_have_names_of_their_own_and_sealed_files(elsewher
     ):  # fmt: skip
         url = f"{elsewhere.mlflow.url}/api/2.0/mlflow-artifacts/artifacts/{path}"
         headers = {"X-MLFLOW-WORKSPACE": WORKSPACE}
+        stranger = httpx.request(method, url, content=b"x", headers=headers, timeout=20)
+        assert (stranger.status_code, "Proctor" in stranger.text) == (401, False), stranger.text
         answer = httpx.request(
             method, url, content=b"x", auth=(ADMIN, ADMIN_PASSWORD), headers=headers, timeout=20
         )  # fmt: skip

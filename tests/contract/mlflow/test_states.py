@@ -73,8 +73,6 @@ def test_a_hung_proctor_is_a_refusal_within_two_seconds_and_then_at_once(
         assert "nobody could be asked" in refused_in_time(world, champion).text
         _, took = attempt(world, champion)
         assert took < 0.75, "after one failure the next costs no budget"
-        body = {"experiment_id": "0", "tags": []}
-        assert world.mlflow.rest("POST", "/api/2.0/mlflow/runs/create", body, "alice").status_code == 403
         # Taking a version out of use works at any time.
         stage = {"name": NAME, "version": champion["version"], "stage": "Archived", "archive_existing_versions": False}
         retired = world.mlflow.rest("POST", "/api/2.0/mlflow/model-versions/transition-stage", stage, "alice")

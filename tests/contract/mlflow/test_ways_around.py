@@ -1,11 +1,13 @@
 """Every way around the gate that goes over MLflow's server, tried with real requests: none leads to a promotion."""
 
+import json
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import mlflow
 import pandas as pd
 import pytest
@@ -199,68 +201,6 @@ def test_a_version_does_not_become_a_prompt_afterwards(world: World, trained: Tr
         refused(lambda: client.set_registered_model_tag(NAME, IS_PROMPT, "false"))
 
 
-# --- Files ----------------------------------------------------------------------------------------------------------
-
-
-def write(world: World, method: str, path: str, user: str = "alice", content: bytes = b"x") -> httpx.Response:
-    return httpx.request(
-        method, f"{world.mlflow.url}{path}", content=content, auth=(user, f"{user}password1234"), timeout=20
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "{folder}/MLmodel", "{folder}/new.txt", "./{folder}/MLmodel", "{coded}/MLmodel", "{twice}/MLmodel",
-        "{thrice}/MLmodel", "{folder}//MLmodel",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("base", ["/api/2.0", "/ajax-api/2.0"])
-def test_files_of_a_registered_version_are_not_written_over(
-    world: World, trained: Trained, base: str, spelling: str
-) -> None:
-    coded = trained.folder.replace("m-", "%6d-")
-    folders = {
-        "folder": trained.folder, "coded": coded, "twice": coded.replace("%", "%25"),
-        "thrice": coded.replace("%", "%2525"),
-    }  # fmt: skip
-    before = {path: path.read_bytes() for path in world.mlflow.artifacts.rglob("*") if path.is_file()}
-    answer = write(world, "PUT", f"{base}/mlflow-artifacts/artifacts/{spelling.format(**folders)}")
-    assert answer.status_code == 403, answer.text
-    after = {path: path.read_bytes() for path in world.mlflow.artifacts.rglob("*") if path.is_file()}
-    assert after == before
-
-
-def test_nothing_above_a_version_is_deleted_either(world: World, trained: Trained) -> None:
-    for path in (
-        f"{trained.experiment}", f"{trained.experiment}/models", f"{trained.experiment}/models/{trained.info.model_id}",
-        trained.folder, f"{trained.folder}/MLmodel",
-    ):  # fmt: skip
-        answer = write(world, "DELETE", f"/api/2.0/mlflow-artifacts/artifacts/{path}")
-        assert answer.status_code == 403, (path, answer.text)
-    assert any(trained.info.model_id in str(path) for path in world.mlflow.artifacts.rglob("MLmodel"))
-
-
-def test_a_file_cannot_be_uploaded_by_the_forms_of_the_ui(world: World, data: Data, trained: Trained) -> None:
-    """A version whose files lie inside its run, as MLflow 2 made them."""
-    with world.as_user("alice"):
-        mlflow.set_experiment("around")
-        with proctor.training(**world.plan()) as run:
-            mlflow.log_text(MLMODEL, "model/MLmodel")
-        client = MlflowClient()
-        client.create_registered_model("old-style")
-        source = f"{run.info.artifact_uri}/model"
-        made = client.create_model_version("old-style", source, run.info.run_id)
-    found = catalog.eventually(lambda: versions(world, "old-style").get(made.version))
-    assert found["author"] == world.ids["alice"]
-    form = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run.info.run_id}&path="
-    assert write(world, "POST", f"{form}model/MLmodel").status_code == 403
-    assert write(world, "POST", f"{form}model%252FMLmodel").status_code == 403
-    assert write(world, "POST", f"{form}notes.txt").status_code == 200
-    with world.as_user("alice"), pytest.raises(Exception, match="403"):
-        MlflowClient().log_text(run.info.run_id, "flavors: {evil: {}}", "model/MLmodel")
-
-
 # --- Names ----------------------------------------------------------------------------------------------------------
 
 
@@ -356,10 +296,64 @@ def test_a_verdict_counts_until_its_author_thinks_otherwise(world: World, traine
     evaluate_into(world, trained.data, "victor", trained, "around", "fit")
     with world.as_user("alice"):
         assert refused_rules(world, trained) == set()
-        promoted = MlflowClient().get_model_version(NAME, trained.version).tags["governance.decision"]
-        assert recorded(world, promoted) == ("registration", "promote", "allow")
+
+        def shown() -> tuple[str, str, str]:
+            tags = MlflowClient().get_model_version(NAME, trained.version).tags
+            return recorded(world, tags["governance.decision"])
+
+        catalog.eventually(lambda: shown() == ("registration", "promote", "allow"))
         started = mlflow.get_run(trained.run).data.tags["governance.decision"]
         assert recorded(world, started) == ("training", "run", "allow")
+
+
+@pytest.fixture(scope="module")
+def promotable(world: World, trained: Trained) -> list[str]:
+    """Return two versions that may be promoted."""
+    evaluate_into(world, trained.data, "victor", trained, "around", "fit")
+    with world.as_user("alice"):
+        found = [mlflow.register_model(trained.info.model_uri, NAME).version for _ in range(2)]
+    catalog.eventually(lambda: set(found) <= set(versions(world, NAME)))
+    return found
+
+
+def observed(world: World) -> list[dict[str, Any]]:
+    """Return what the ledger has of things that were taken out of use, the oldest first."""
+    with closing(sqlite3.connect(f"file:{world.proctor.state_dir}/proctor.db?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT record FROM ledger_entries WHERE kind = 'observation' ORDER BY entry_index"
+        ).fetchall()
+    return [json.loads(record)["record"] for (record,) in rows]
+
+
+def test_what_leaves_a_stage_or_alias_is_recorded_and_holds_no_longer(world: World, promotable: list[str]) -> None:
+    one, other = promotable
+    with world.as_user("alice"):
+        client = MlflowClient()
+
+        def move(version: str, stage: str, archive: bool = False) -> str:
+            client.transition_model_version_stage(NAME, version, stage, archive)
+            found = catalog.eventually(lambda: client.get_model_version(NAME, version).tags.get("governance.decision"))
+            return str(found)
+
+        before = len(observed(world))
+        move(one, "Production")
+        assert len(observed(world)) == before
+        move(other, "production", archive=True)  # it takes the first one out
+        assert client.get_model_version(NAME, one).current_stage == "Archived"
+        seen = catalog.eventually(lambda: observed(world)[before:])
+        assert [(entry["item"], entry["by"], entry["decision"]) for entry in seen] == [
+            (f"models:/{NAME}/{one}", world.ids["alice"], None)  # what held for it, the other's decision has replaced
+        ]
+        move(other, "Archived")
+        seen = catalog.eventually(lambda: observed(world)[before + 1 :])
+        assert seen[0]["item"] == f"models:/{NAME}/{other}"
+        assert recorded(world, seen[0]["decision"]) == ("registration", "promote", "allow")
+        client.set_registered_model_alias(NAME, "Champion", one)
+        client.delete_registered_model_alias(NAME, "Champion")
+        seen = catalog.eventually(lambda: observed(world)[before + 2 :])
+        assert (seen[0]["item"], seen[0]["subject"]) == (f"models:/{NAME}/{one}", f"{NAME} as champion")
+        assert recorded(world, seen[0]["decision"]) == ("registration", "promote", "allow")
+        client.delete_registered_model_alias(NAME, "nobody")
 
 
 def recorded(world: World, decision: str) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from proctor.audit.rejudge import KIND, Rejudge
 from proctor.decide.ids import decision_id
 from proctor.errors import LedgerError
 from proctor.inventory.standing import StandingDecisions
-from proctor.plugins import Asking
+from proctor.plugins import Asking, Ended
 from proctor.vocabulary.decision import Decision, Finding
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.reasons import Reason
@@ -96,10 +96,11 @@ class Decider:
 
 async def world(at: Stores) -> tuple[Decider, StandingDecisions, ViolationRegister, Rejudge]:
     decider = Decider()
-    standing = StandingDecisions.load(at.database, at.hands.now)
+    standing = StandingDecisions.load(at.database, at.ledger, at.hands.now)
     violations = ViolationRegister(at.database, at.ledger, at.hands.now, [])
     judge = Rejudge(decider, standing, violations)
     standing.on_remember = judge.remembered
+    standing.on_end = judge.ended
     return decider, standing, violations, judge
 
 
@@ -301,3 +302,14 @@ async def test_what_concerns_everything_wakes_everything(at: Stores, fast: None)
         decider.outcome = Outcome.DENY
         judge.everything_changed()
         await settled(violations, 2)
+
+
+async def test_what_was_taken_out_of_use_is_no_violation_any_more(at: Stores) -> None:
+    decider, standing, violations, judge = await world(at)
+    await standing.remember(request("a"), ASKING, decision())
+    decider.outcome = Outcome.DENY
+    async with running(judge):
+        await settled(violations, 1)
+        later = at.hands.now() + timedelta(seconds=1)
+        await standing.end(Ended("a", "registration", "prod", "models:/fraud/7", "person:x", later, "deleted"))
+        await settled(violations, 0)

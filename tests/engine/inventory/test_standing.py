@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from proctor.decide.ids import decision_id
 from proctor.errors import StateError
 from proctor.inventory.standing import StandingDecision, StandingDecisions
-from proctor.plugins import Asking
+from proctor.plugins import Asking, Ended
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.reasons import Reason
@@ -25,7 +26,7 @@ async def at(state_dir: Path) -> AsyncIterator[Stores]:
 
 
 def load(at: Stores) -> StandingDecisions:
-    return StandingDecisions.load(at.database, at.hands.now)
+    return StandingDecisions.load(at.database, at.ledger, at.hands.now)
 
 
 def request(name: str, *urns: str, environment: str = "prod", **facts: Any) -> DecisionRequest:
@@ -114,3 +115,34 @@ async def test_what_is_not_on_disk_does_not_stand(at: Stores, monkeypatch: pytes
     with pytest.raises(StateError):
         await standing.remember(request("a", PAYMENTS), asking(), decision())
     assert standing.all() == told == []
+
+
+def ended(item: str = "models:/fraud/7", after: timedelta = timedelta(seconds=1)) -> Ended:
+    return Ended("a", "registration", "prod", item, "person:x", START + after, "the alias was deleted")
+
+
+async def observations(at: Stores) -> list[dict[str, Any]]:
+    return [dict(one.record) for one in at.ledger.history("a/registration/prod")]
+
+
+async def test_what_was_taken_out_of_use_holds_no_longer_and_is_in_the_ledger(at: Stores) -> None:
+    standing = load(at)
+    gone: list[StandingDecision] = []
+    standing.on_end = gone.append
+    made = decision()
+    await standing.remember(request("a", PAYMENTS), asking(), made)
+    await standing.end(ended())
+    assert standing.all() == load(at).all() == []
+    assert [one.decision_id for one in gone] == [made.id]
+    (seen,) = await observations(at)
+    assert (seen["item"], seen["by"], seen["decision"]) == ("models:/fraud/7", "person:x", made.id)
+
+
+@pytest.mark.parametrize("told", [ended("models:/fraud/6"), ended(after=-timedelta(seconds=1))])
+async def test_what_holds_for_another_item_or_was_allowed_anew_stays(at: Stores, told: Ended) -> None:
+    standing = load(at)
+    await standing.remember(request("a"), asking(), decision())
+    await standing.end(told)
+    assert names(standing.all()) == names(load(at).all()) == ["a/registration/prod"]
+    (seen,) = await observations(at)
+    assert seen["decision"] is None

@@ -16,10 +16,11 @@ from proctor.identity.people import Register
 from proctor.inventory.datasets import Datasets
 from proctor.inventory.deployments import Deployments
 from proctor.inventory.models import Inventory
+from proctor.inventory.standing import StandingDecisions
 from proctor.ledger.clock import Clock
 from proctor.ledger.writer import Ledger
 from proctor.oversight.waivers import Policy, Waivers
-from proctor.plugins import DatasetAliases, DatasetFact
+from proctor.plugins import DatasetAliases, DatasetFact, Ended
 from proctor.store import following
 from proctor.store.database import Database
 from proctor.store.leadership import Leadership
@@ -28,6 +29,7 @@ from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
 from proctor.vocabulary.waiver import WaiverRequest
 from proctor.vocabulary.words import EvidenceTier
 from tests.engine.identity.stores import START, Hands
+from tests.engine.inventory import test_standing as standing
 from tests.live import postgres
 
 BY = "service:localoperator"
@@ -395,3 +397,35 @@ async def test_sqlite_pays_nothing(state_dir: Path) -> None:
     found = server.database.read(select(register_versions.c.register, register_versions.c.version))
     assert found == [] if url.startswith("sqlite") else ("models", 1) in found
     await server.close()
+
+
+def subjects(known: StandingDecisions) -> list[str]:
+    return [one.key[0] for one in known.all()]
+
+
+async def test_what_one_server_is_told_was_taken_out_of_use_holds_on_no_other(servers: tuple[Server, Server]) -> None:
+    one, two = servers
+    ended: list[str] = []
+    first, second = (StandingDecisions.load(at.database, at.ledger, at.hands.now) for at in servers)
+    second.on_end = lambda held: ended.append(held.key[0])
+    for subject in ("stays", "goes"):
+        await first.remember(standing.request(subject), standing.asking(), standing.decision())
+    await two.following.look()
+    assert subjects(second) == ["goes", "stays"]
+    told = Ended("goes", "registration", "prod", "models:/fraud/7", "person:00000000000a11ce", START, "alias deleted")
+    await first.end(told)
+    await two.following.look()
+    assert subjects(second) == ["stays"]
+    assert ended == ["goes"]
+    await one.following.look()
+    assert subjects(first) == ["stays"]
+
+
+async def test_what_was_allowed_anew_on_another_server_is_not_ended(servers: tuple[Server, Server]) -> None:
+    first, second = (StandingDecisions.load(at.database, at.ledger, at.hands.now) for at in servers)
+    await first.remember(standing.request("a"), standing.asking(), standing.decision())
+    servers[1].hands.time += timedelta(seconds=20)
+    await second.remember(standing.request("a"), standing.asking(), standing.decision())
+    late = Ended("a", "registration", "prod", "models:/fraud/7", "person:00000000000a11ce", START, "alias deleted")
+    await first.end(late)
+    assert subjects(first) == ["a"], "it was told late: by then the other server had allowed it anew"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.vocabulary import artifacts
-from proctor.vocabulary.artifacts import SNIFFED, ManifestFile, manifest_digest, sha256_of, unsafe, unsafe_paths
+from proctor.vocabulary.artifacts import SNIFFED, ManifestFile, manifest_digest, sha256_of, unsafe
 
 NAMES = st.lists(st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True).filter(lambda part: part not in {".", ".."}))
 PATHS = NAMES.filter(bool).map("/".join)
@@ -114,7 +114,3 @@ def test_formats_whose_loaders_run_code_are_unsafe_by_name(name: str) -> None:
 )
 def test_plain_formats_are_not(name: str, beginning: bytes) -> None:
     assert not unsafe(name, beginning)
-
-
-def test_the_list_of_unsafe_files_is_sorted_and_complete() -> None:
-    assert unsafe_paths([("z.pkl", b""), ("MLmodel", b""), ("a.pt", b"")]) == ["a.pt", "z.pkl"]

@@ -3,7 +3,7 @@
     mlflow server --app-name proctor ...
 
 Runs, tags of runs and artifacts never reach the registry's store, so they are guarded here: Flask's part by a hook
-before each request, MLflow's native routes (artifacts) by a layer around the whole app.
+before each request, MLflow's native routes (artifacts) by a middleware right before them.
 """
 
 import os
@@ -14,6 +14,8 @@ from flask import Flask, Response, request
 from mlflow.exceptions import MlflowException
 from mlflow.server import app as flask_app
 from mlflow.server.fastapi_app import create_fastapi_app
+from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from proctor_adapters.mlflow.plugin import artifacts, client, hashing, runs
 
@@ -25,17 +27,22 @@ def create_app(app: Flask = flask_app) -> Any:
     """Return MLflow's app, guarded: an ASGI app under uvicorn, a WSGI app elsewhere. The entry point `mlflow.app`."""
     client.shared()
     asynchronous = os.environ.get("_MLFLOW_SGI_NAME") == "uvicorn"
-    if os.environ.get("PROCTOR_MLFLOW_AUTH", "basic-auth") == "basic-auth":
+    authenticated = os.environ.get("PROCTOR_MLFLOW_AUTH", "basic-auth") == "basic-auth"
+    if authenticated:
         from mlflow.server import auth  # noqa: PLC0415 (needs MLflow's extra `auth`)
 
         outer = auth.create_app(app)
     else:
         outer = create_fastapi_app(app) if asynchronous else app
-    # After MLflow's own hook: who may not call at all learns nothing, and costs Proctor nothing.
+    # Behind MLflow's own hook and middleware: who may not call at all learns nothing, and costs Proctor nothing.
     app.before_request(_before)
     app.after_request(_after)
     hashing.shared().start()
-    return artifacts.ArtifactGuard(outer) if asynchronous else outer
+    if asynchronous:
+        # `add_middleware` would put it in front of all others, and so in front of MLflow's authentication.
+        native = [route for route in outer.routes if not isinstance(route, Mount)]
+        outer.user_middleware.append(Middleware(artifacts.ArtifactGuard, native=native, authenticated=authenticated))
+    return outer
 
 
 def _before() -> Response | None:

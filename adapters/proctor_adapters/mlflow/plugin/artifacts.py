@@ -4,13 +4,14 @@ Reads pass untouched. Writes that go past this server (to a bucket, to its disk)
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from flask import request
 from mlflow.exceptions import MlflowException
 from mlflow.protos import service_pb2
+from mlflow.protos.databricks_pb2 import UNAUTHENTICATED
 
 from proctor_adapters.mlflow.plugin import client, evidence, names, runs
 
@@ -27,22 +28,42 @@ _AT_ONCE: Final = 100
 
 
 class ArtifactGuard:
-    """ASGI. Writes below the files of a version that is registered are refused; reads pass untouched."""
+    """ASGI. Writes below the files of a version that is registered are refused; reads pass untouched.
 
-    def __init__(self, app: Any) -> None:
+    It stands behind MLflow's authentication, and asks for nobody whom that did not let in. What Flask serves has a
+    guard of its own there (`GUARDS`), behind Flask's authentication.
+    """
+
+    def __init__(self, app: Any, native: Sequence[Any], *, authenticated: bool) -> None:
+        """Take the routes that Flask does not serve, and whether MLflow authenticates its users."""
         self._app = app
+        self._native = native
+        self._authenticated = authenticated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or answer it with 403."""
+        """Pass the call on, or answer it with 401 or 403."""
         if scope["type"] == "http" and scope["method"] in _WRITES:
             match = _ARTIFACT.search(scope["path"])
-            if match is not None and (refusal := await _refusal(scope, match[1])) is not None:
-                body = refusal.serialize_as_json().encode()
-                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-                await send({"type": "http.response.start", "status": 403, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
-                return
+            if match is not None and self._is_native(scope):
+                if self._authenticated and not scope.get("state", {}).get("username"):
+                    await _answer(send, 401, MlflowException("Log in first", UNAUTHENTICATED))
+                    return
+                if (refusal := await _refusal(scope, match[1])) is not None:
+                    await _answer(send, 403, refusal)
+                    return
         await self._app(scope, receive, send)
+
+    def _is_native(self, scope: Scope) -> bool:
+        from starlette.routing import Match  # noqa: PLC0415 (only under ASGI)
+
+        return any(route.matches(scope)[0] is Match.FULL for route in self._native)
+
+
+async def _answer(send: Send, status: int, refusal: MlflowException) -> None:
+    body = refusal.serialize_as_json().encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _refusal(scope: Scope, path: str) -> MlflowException | None:

@@ -115,6 +115,10 @@ class ProctorClient:
         """Hand over the hashes of a version. Raises `Unavailable`; `Refused` when trying again is of no use."""
         return self._post("manifest", manifest, MANIFEST_BUDGET)
 
+    def retired(self, told: Mapping[str, Any]) -> None:
+        """Tell that versions left an alias or a stage. Raises `Unavailable`; `Refused` when again is of no use."""
+        self._post("retired", told, MANIFEST_BUDGET)
+
     def pending(self, versions: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of the versions (name, version) whose files are to be hashed now. Raises `Unavailable`."""
         answer = self._post("pending", {"versions": [list(one) for one in versions]}, MANIFEST_BUDGET)

@@ -9,17 +9,14 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from proctor.vocabulary import run_tags
-from proctor_adapters.mlflow.plugin import names
+from proctor_adapters.mlflow.plugin import files, names
 from proctor_adapters.mlflow.plugin.client import denied
 
 _log = logging.getLogger(__name__)
@@ -34,7 +31,8 @@ _MAX_INPUTS: Final = 1000
 _PROMPT_SOURCE: Final = "dummy-source"
 """Source of a prompt's versions (mlflow.prompt.constants); a model's files lie nowhere under that name."""
 _FIT: Final = "fit"
-_PROXIED: Final = "mlflow-artifacts:"
+_YAML: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C where PyYAML was built with it: ten times faster."""
 _LOGGED: Final = "models:/m-"
 _MAX_COPIES: Final = 20
 """Copies of copies that are followed; MLflow itself makes a copy of the original."""
@@ -129,7 +127,7 @@ def _gather(name: str, version: str, source: str, run_id: str | None, created: d
     }
     found |= {key: value for key, value in optional.items() if value is not None}
     if model is not None:
-        _measured(model, found)
+        _measured(model, found, {made_by.info.run_id: made_by} if made_by is not None else {})
     return found
 
 
@@ -163,15 +161,15 @@ def logged_model(tracking: Any, source: str) -> Any:
         return None  # a source that names nothing: then nothing is proven of it
 
 
-def run(run_id: str | None) -> Any:
-    """Return a run that was not deleted, or None."""
+def run(run_id: str | None, *, deleted: bool = False) -> Any:
+    """Return a run, or None; one that was deleted only on request: it proves nothing."""
     if not run_id:
         return None
     try:
         found = tracking_store().get_run(run_id)
     except MlflowException:
         return None
-    return found if found.info.lifecycle_stage == "active" else None
+    return found if deleted or found.info.lifecycle_stage == "active" else None
 
 
 def _maker(model: Any, source: str, claimed: str | None) -> Any:
@@ -216,13 +214,12 @@ def _inputs(made_by: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _measured(model: Any, found: dict[str, Any]) -> None:
+def _measured(model: Any, found: dict[str, Any], runs: dict[str, Any]) -> None:
     """Add the metrics that are bound to model and dataset, with the rows that the dataset's own profile counts.
 
     A run says whether the model is fit by a tag. Of each person the newest verdict counts; one that is not `fit`
-    leaves the version without a validation, whoever else is content.
+    leaves the version without a validation, whoever else is content. `runs` has those that were read already.
     """
-    runs: dict[str, Any] = {}
     verdicts: dict[str, tuple[int, str]] = {}
     for metric in model.metrics or ():
         if not metric.dataset_name or not metric.run_id or not math.isfinite(metric.value):
@@ -264,37 +261,12 @@ def _rows(measuring: Any, metric: Any) -> int:
     return 0
 
 
-# --- Files -----------------------------------------------------------------------------------------------------------
-
-
-def repository(location: str) -> tuple[Any, str]:
-    """Return the repository behind an artifact location, and the path in it; never by way of our own HTTP."""
-    if location.startswith(_PROXIED):
-        path = location.removeprefix(_PROXIED).lstrip("/")
-        return _handlers()._get_artifact_repo_mlflow_artifacts(), path  # noqa: SLF001 (the same)
-    return get_artifact_repository(location), ""
-
-
-def read(location: str, name: str, limit: int) -> bytes | None:
-    """Return a file below an artifact location, or None where there is none or it is larger than `limit` bytes."""
-    repo, prefix = repository(location)
-    path = f"{prefix}/{name}".lstrip("/")
-    with TemporaryDirectory(prefix="proctor-") as folder:
-        try:
-            local = Path(repo.download_artifacts(path, folder))
-            if not local.is_file() or local.stat().st_size > limit:
-                return None
-            return local.read_bytes()
-        except (MlflowException, OSError):
-            return None
-
-
 def _mlmodel(location: str) -> Mapping[str, Any]:
     if location.startswith(("models:/", "runs:/")):
         return {}
-    raw = read(location, "MLmodel", MAX_CARD)
+    raw = files.read(location, "MLmodel", MAX_CARD)
     try:
-        found = yaml.safe_load(raw) if raw is not None else None
+        found = yaml.load(raw, _YAML) if raw is not None else None  # noqa: S506 (both are the safe loader)
     except yaml.YAMLError:
         found = None
     return found if isinstance(found, dict) else {}
@@ -303,7 +275,7 @@ def _mlmodel(location: str) -> Mapping[str, Any]:
 def _card(made_by: Any) -> dict[str, Any] | None:
     if made_by is None or not made_by.info.artifact_uri:
         return None
-    raw = read(made_by.info.artifact_uri, CARD, MAX_CARD)
+    raw = files.read(made_by.info.artifact_uri, CARD, MAX_CARD)
     if raw is None:
         return None
     text = raw.decode("utf-8", errors="replace")
@@ -311,7 +283,7 @@ def _card(made_by: Any) -> dict[str, Any] | None:
     if text.startswith("---\n"):
         front, _, text = text[4:].partition("\n---")
         try:
-            document = yaml.safe_load(front)
+            document = yaml.load(front, _YAML)  # noqa: S506 (the same)
         except yaml.YAMLError:
             document = None
         if isinstance(document, dict):

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.server.constants import REGISTRY_STORE_URI_ENV_VAR
@@ -27,7 +28,7 @@ from mlflow.utils import workspace_context
 from mlflow.utils.logging_utils import eprint
 
 from proctor.vocabulary.artifacts import sha256_of, unsafe
-from proctor_adapters.mlflow.plugin import client, evidence, names
+from proctor_adapters.mlflow.plugin import client, evidence, files, names
 from proctor_adapters.mlflow.plugin.process import PerProcess
 
 CHUNK: Final = 1024 * 1024
@@ -100,23 +101,21 @@ class Hasher:
                     with names.in_workspace(workspace):
                         wanted = list(_wanted())
                     for version in wanted:
-                        self._one(workspace, version)
+                        self._one(workspace, version, again=True)
         except client.Unavailable as error:
             eprint(f"Proctor: which versions to hash could not be asked: {error}")
         except Exception as error:  # noqa: BLE001 (a database that is away now is there in the next round)
             eprint(f"Proctor: the versions could not be listed: {error}")
 
-    def _one(self, workspace: str | None, version: Any) -> bool:
-        """Hash a version and hand it over; tell whether that is done with."""
+    def _one(self, workspace: str | None, version: Any, *, again: bool = False) -> bool:
+        """Hash a version and hand it over; tell whether that is done with.
+
+        What looks as it did when it was hashed is not hashed, but in the round (`again`).
+        """
         try:
             with names.in_workspace(workspace):
-                files = list(hashed(_location(version)))
-                if files:
-                    known = evidence.of_version(version)
-                    stated = {"version": known, "files": files, "hashed_at": datetime.now(UTC).isoformat()}
-                    client.shared().register(stated)
-                else:
-                    eprint(f"Proctor: {version.name} {version.version} has no files")
+                if again or look(version) is not Look.SAME:
+                    _hash(version)
         except client.Refused as error:
             eprint(f"Proctor: {version.name} {version.version} was hashed, and is not taken: {error}")
         except client.Unavailable as error:
@@ -190,14 +189,47 @@ def _location(version: Any) -> str:
     return str(evidence.registry_store().get_model_version_download_uri(version.name, version.version))
 
 
+class Look(StrEnum):
+    """Whether a version's files look as they did when they were hashed."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+    """They are not on this machine, or too many to look at, or were not hashed yet."""
+
+
+def look(version: Any) -> Look:
+    """Look at a version's files: one `stat` for each."""
+    noted, _, location = version.tags.get(names.FILES, "").partition(" ")
+    if not noted:
+        return Look.UNKNOWN
+    return Look.SAME if files.fingerprint(location) == noted else Look.CHANGED
+
+
+def _hash(version: Any) -> None:
+    location = _location(version)
+    before = files.fingerprint(location)
+    if before is not None:
+        time.sleep(files.TICK)
+    found = list(hashed(location))
+    if not found:
+        eprint(f"Proctor: {version.name} {version.version} has no files")
+        return
+    known = evidence.of_version(version)
+    stated = {"version": known, "files": found, "hashed_at": datetime.now(UTC).isoformat()}
+    changed = client.shared().register(stated)["changed"]
+    # What was not what had been registered keeps its former note, and so does what was written while it was read.
+    if changed or before is None or before != files.fingerprint(location):
+        return
+    noted = f"{before} {location}"
+    if version.tags.get(names.FILES) != noted:
+        evidence.registry_store().mark(version.name, version.version, ModelVersionTag(names.FILES, noted))
+
+
 def hashed(location: str) -> Iterator[dict[str, Any]]:
     """Yield path, SHA-256, size and safety of every file below an artifact location."""
-    repo, prefix = evidence.repository(location)
-    with TemporaryDirectory(prefix="proctor-") as folder:
-        # Files on this machine are read where they are: a copy of a large model would fill the disk.
-        local = repo.get_local_path(prefix) if hasattr(repo, "get_local_path") else None
-        root = Path(local if local is not None else repo.download_artifacts(prefix, folder))
-        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    with files.folder_of(location) as root:
+        for path in sorted(files.below(root)):
             with path.open("rb") as file:
                 digest, size, beginning = sha256_of(iter(lambda file=file: file.read(CHUNK), b""))  # type: ignore[misc]
             name = path.relative_to(root).as_posix()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from flask import Response, g, request
 from google.protobuf.json_format import ParseError  # type: ignore[import-untyped]  # its stubs are not ours to ask for
-from mlflow.entities import RunTag
+from mlflow.entities import RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.protos import service_pb2
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
@@ -99,7 +99,10 @@ def stamp(response: Response) -> None:
 
 
 def require_own(run_id: str) -> None:
-    """Raise a denial where the run was started by somebody else than whoever calls."""
+    """Raise a denial where the run was started by somebody else than whoever calls.
+
+    Deleting and restoring are writing, too: a verdict goes and comes with its run.
+    """
     caller = names.user()
     owner = _owner(run_id) if run_id and caller is not None else None
     if owner is not None and owner != caller:
@@ -112,7 +115,7 @@ def _owner(run_id: str) -> str | None:
     known = _owners.get(run_id)
     if known is not None:
         return known
-    run = evidence.run(run_id)
+    run = evidence.run(run_id, deleted=True)
     owner: str | None = run.data.tags.get(names.USER) if run is not None else None
     if owner is not None:
         _owners[run_id] = owner
@@ -145,11 +148,43 @@ def _logged_model_created() -> None:
     require_own(str(found.source_run_id))
 
 
+def _verdicts_go_or_come(kind: Any, which: int) -> Callable[[], None]:
+    """Return the guard of what deletes or restores all runs of an experiment, somebody's verdict among them."""
+
+    def guard() -> None:
+        store, caller, token = evidence.tracking_store(), names.user(), None
+        experiment = str(message(kind).experiment_id)
+        while True:
+            page = store.search_runs([experiment], f"tags.`{names.VERDICT}` LIKE '%'", which, page_token=token)
+            for run in page:
+                owner = run.data.tags.get(names.USER, caller)
+                if owner != caller:
+                    raise client.denied(
+                        f"denied: run {run.info.run_id} has the verdict of {owner}, and goes and comes with this "
+                        "experiment. Whoever gave a verdict takes it back."
+                    )
+            if not (token := page.token):
+                return
+
+    return guard
+
+
+def _experiment_created() -> None:
+    names.refuse_reserved(names.keys_of(message(service_pb2.CreateExperiment).tags))
+
+
 GUARDS: Final[dict[str, Callable[[], None]]] = {
     "_create_run": _run_created,
     "serve_create_promptlab_run": _promptlab_run_created,
     "_set_tag": _written(service_pb2.SetTag),
     "_delete_tag": _written(service_pb2.DeleteTag),
+    "_delete_run": _written(service_pb2.DeleteRun),
+    "_restore_run": _written(service_pb2.RestoreRun),
+    "_delete_experiment": _verdicts_go_or_come(service_pb2.DeleteExperiment, ViewType.ACTIVE_ONLY),
+    "_restore_experiment": _verdicts_go_or_come(service_pb2.RestoreExperiment, ViewType.DELETED_ONLY),
+    "_create_experiment": _experiment_created,
+    "_set_experiment_tag": lambda: names.refuse_reserved([str(message(service_pb2.SetExperimentTag).key)]),
+    "_delete_experiment_tag": lambda: names.refuse_reserved([str(message(service_pb2.DeleteExperimentTag).key)]),
     "_log_batch": _written(service_pb2.LogBatch),
     "_log_metric": _written(service_pb2.LogMetric),
     "_log_param": _written(service_pb2.LogParam),

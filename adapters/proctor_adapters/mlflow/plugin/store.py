@@ -5,8 +5,8 @@
 Signatures are MLflow's own; a test compares each with its parent's for every supported version of MLflow.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersionTag
@@ -14,11 +14,8 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
-from sqlalchemy.exc import SQLAlchemyError
 
-from proctor_adapters.mlflow.plugin import client, evidence, hashing, names
-
-_log = logging.getLogger(__name__)
+from proctor_adapters.mlflow.plugin import afterwards, client, evidence, hashing, names
 
 SCHEME = "proctor+"
 _RETIRED = frozenset({"none", "archived"})
@@ -33,28 +30,43 @@ class Gated:
     def _require(self, action: str, **question: Any) -> Mapping[str, Any]:
         return client.require(client.shared(), {"action": action, "user": names.user(), **question})
 
-    def _promote(self, name: str, version: Any, target: str) -> str | None:
+    def _promote(self, found: Any, target: str) -> str | None:
         """Return the id of the decision that allows it; None where nobody decides on it. Raises `MlflowException`."""
-        text = names.version_text(version)
-        found = super().get_model_version(name, text)  # type: ignore[misc]
         if evidence.is_prompt(found.source):
             return None
-        answer = self._require("promote", target=target, version=evidence.of_version(found))
+        seen = hashing.look(found)
+        stated = evidence.of_version(found) | {"files": str(seen)}
+        try:
+            answer = self._require("promote", target=target, version=stated)
+        except MlflowException:
+            if seen is hashing.Look.CHANGED:
+                hashing.shared().enqueue(found)
+            raise
         if answer.get("governed"):
-            # Files may have changed on disk since they were hashed: what has just been let in is looked at again.
+            # Files may have changed since this look at them: what has just been let in is looked at again.
             hashing.shared().enqueue(found)
         decision: str | None = answer.get("decision")
         return decision
 
+    def mark(self, name: str, version: Any, tag: ModelVersionTag) -> None:
+        """Put one of the server's own tags onto a version."""
+        super().set_model_version_tag(name, names.version_text(version), tag)  # type: ignore[misc]
+
     def _show(self, name: str, version: Any, decision: str | None) -> None:
-        """Put the decision onto the version, for people. The promotion stands without it."""
-        if decision is None:
-            return
-        try:
+        """Put the decision onto the version, for people. The promotion stands without it, and does not wait for it."""
+        if decision is not None:
             tag = ModelVersionTag(names.DECISION, decision)
-            super().set_model_version_tag(name, names.version_text(version), tag)  # type: ignore[misc]
-        except (MlflowException, SQLAlchemyError):
-            _log.exception("the decision %s could not be put onto %s %s", decision, name, version)
+            what = f"showing {decision} on {name} {version}"
+            afterwards.shared().do(what, lambda: self.mark(name, version, tag))
+
+    def _retired(self, name: str, versions: Iterable[Any], target: str) -> None:
+        """Tell Proctor that versions left an alias or stage. Nobody is asked: taking out of use works at any time."""
+        left = [[names.qualified(name), names.version_text(version)] for version in versions]
+        at, user = datetime.now(UTC).isoformat(), names.user()
+        for start in range(0, len(left), _AT_ONCE):
+            told = {"versions": left[start : start + _AT_ONCE], "target": target, "at": at, "user": user}
+            what = f"telling that {target} of {name} was taken away"
+            afterwards.shared().do(what, lambda told=told: client.shared().retired(told))  # type: ignore[misc]
 
     # --- Models ------------------------------------------------------------------------------------------------------
 
@@ -118,11 +130,19 @@ class Gated:
         return [tag for tag in tags or () if not (names.reserved(tag.key) and original.get(tag.key) == tag.value)]
 
     def transition_model_version_stage(self, name, version, stage, archive_existing_versions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        decision = None
+        found = super().get_model_version(name, names.version_text(version))  # type: ignore[misc]
+        decision, target = None, names.stage_target(stage)
         if stage.casefold() not in _RETIRED:
-            decision = self._promote(name, version, names.stage_target(stage))
+            decision = self._promote(found, target)
+        archived = []
+        if archive_existing_versions:
+            others = [one for one in self._versions(name) if names.stage_target(one.current_stage) == target]
+            archived = [one.version for one in others if str(one.version) != str(found.version)]
         moved = super().transition_model_version_stage(name, version, stage, archive_existing_versions)  # type: ignore[misc]
         self._show(name, version, decision)
+        if found.current_stage.casefold() not in _RETIRED and names.stage_target(found.current_stage) != target:
+            self._retired(name, [found.version], names.stage_target(found.current_stage))
+        self._retired(name, archived, target)
         return moved
 
     def delete_model_version(self, name, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
@@ -142,9 +162,19 @@ class Gated:
     # --- Aliases -----------------------------------------------------------------------------------------------------
 
     def set_registered_model_alias(self, name, alias, version):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        decision = self._promote(name, version, names.alias_target(alias))
+        found = super().get_model_version(name, names.version_text(version))  # type: ignore[misc]
+        decision = self._promote(found, names.alias_target(alias))
         super().set_registered_model_alias(name, alias, version)  # type: ignore[misc]
         self._show(name, version, decision)
+
+    def delete_registered_model_alias(self, name, alias):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        try:
+            left = [super().get_model_version_by_alias(name, alias)]  # type: ignore[misc]
+        except MlflowException:
+            left = []  # no such alias, or none that can be: MLflow itself says so below
+        super().delete_registered_model_alias(name, alias)  # type: ignore[misc]
+        versions = [one.version for one in left if not evidence.is_prompt(one.source)]
+        self._retired(name, versions, names.alias_target(alias))
 
     # --- What is in use ----------------------------------------------------------------------------------------------
 
