@@ -52,6 +52,10 @@ def beside(state_dir: Path, url: str) -> Iterator[None]:
         del _urls[state_dir]
 
 
+RUNNING: set[int] = set()
+"""Process ids of the servers that are up: children of the tests for a while, and not of what is tested."""
+
+
 class Cluster:
     """A PostgreSQL server of our own from Debian's binaries, on a Unix socket in a private folder and nowhere else.
 
@@ -102,6 +106,7 @@ class Cluster:
                 ],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
+        RUNNING.add(self._server.pid)
         until = time.monotonic() + 30
         while True:
             assert self._server.poll() is None, f"postgres ended: {self._log.read_text(encoding='utf-8')[-2000:]}"
@@ -119,6 +124,7 @@ class Cluster:
         if self._server is not None:
             self._server.send_signal(number)
             self._server.wait(30)
+            RUNNING.discard(self._server.pid)
             self._server = None
 
     def remove(self) -> None:
