@@ -57,13 +57,16 @@ async def serve(settings: Settings, announce: Callable[[str], None] | None = Non
     """
     say = announce or _to_stderr
     logs.configure()
+    # Until there is something to reload, the signal must not end the process, which is what it does by default.
+    early = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, early.set)
     say("starting: state, ledger, policy, OPA")
     components = await assembly.assemble(settings)
     run_dir = settings.state_dir / "run"
     try:
         listeners = sockets.open_listeners(settings.server, run_dir)
         try:
-            await _serve(components, listeners, say)
+            await _serve(components, listeners, say, reload=early.is_set())
         finally:
             (run_dir / sockets.SERVER_FILE).unlink(missing_ok=True)
             listeners.close()
@@ -72,7 +75,9 @@ async def serve(settings: Settings, announce: Callable[[str], None] | None = Non
         log.info("server.stopped")
 
 
-async def _serve(components: Components, listeners: sockets.Listeners, say: Callable[[str], None]) -> None:
+async def _serve(
+    components: Components, listeners: sockets.Listeners, say: Callable[[str], None], *, reload: bool = False
+) -> None:
     settings = components.settings
     app = create_app(settings, components=components)
     tls = {"ssl_certfile": settings.server.tls_certificate, "ssl_keyfile": settings.server.tls_key}
@@ -94,6 +99,8 @@ async def _serve(components: Components, listeners: sockets.Listeners, say: Call
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, reloads.ask)
+    if reload:
+        reloads.ask()
     tasks = [loop.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     try:
         await _started([server for server, _ in servers], tasks)
