@@ -8,18 +8,13 @@ once, who decides with OPA and syncs two transactions before it says yes.
 import statistics
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import httpx
-import mlflow
 import pytest
-from mlflow import MlflowClient
 
 from tests.bench.board import Board, pairs, spread
-from tests.contract.lifecycle import test_catalog as catalog
 from tests.contract.mlflow.conftest import Data, World, data, world
-from tests.contract.mlflow.test_story import CARD, evaluate_into
-from tests.contract.mlflow.test_ways_around import train, versions
+from tests.contract.mlflow.test_ways_around import promotable_versions
 from tests.live.registry import MlflowServer, running_mlflow
 
 __all__ = ["data", "world"]
@@ -34,19 +29,9 @@ LIMIT = 3.0
 
 
 @pytest.fixture(scope="module")
-def promotable(world: World, data: Data) -> list[str]:
+def two(world: World, data: Data) -> list[str]:
     """Return two versions that may be promoted."""
-    world.emit(ownership=catalog.owners("team:payments"), tags=catalog.tags(**catalog.GOOD))
-    run, info, model = train(world, data, "alice", NAME)
-    grant = {"username": "victor", "resource_type": "experiment", "resource_id": run.info.experiment_id}
-    world.mlflow.rest("POST", "/api/3.0/mlflow/users/permissions/grant", grant | {"permission": "EDIT"})
-    evaluate_into(world, data, "victor", SimpleNamespace(info=info, model=model), NAME, "fit")
-    with world.as_user("alice"):
-        card = CARD.replace("name: fraud", f"name: {NAME}")
-        MlflowClient().log_text(run.info.run_id, card, "governance/model_card.md")
-        found = [mlflow.register_model(info.model_uri, NAME).version for _ in range(2)]
-    catalog.eventually(lambda: set(found) <= set(versions(world, NAME)))
-    return found
+    return promotable_versions(world, data, NAME, 2)
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +46,14 @@ def clients(world: World) -> Iterator[dict[str, httpx.Client]]:
 
 
 def test_an_allowed_promotion_costs_a_few_of_mlflows_own_calls(
-    clients: dict[str, httpx.Client], promotable: list[str], board: Board
+    clients: dict[str, httpx.Client], two: list[str], board: Board
 ) -> None:
     took: dict[str, list[list[float]]] = {name: [] for name in clients}
     for turn in range(ROUNDS + 1):
         for found in took.values():
             found.append([])
         for call in range(CALLS):
-            body = {"name": NAME, "alias": "champion", "version": promotable[call % 2]}
+            body = {"name": NAME, "alias": "champion", "version": two[call % 2]}
             for name, client in clients.items():
                 started = time.perf_counter()
                 answer = client.post(ALIAS, json=body)

@@ -3,7 +3,7 @@
 A difference is an error, whoever is wrong: OPA, the bundle, the socket's other end or this module.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from proctor.errors import OpaError
@@ -63,7 +63,7 @@ def _counts(verdict: Verdict, facts: Mapping[str, Any], index: Index) -> None:
         levels = index.document["scopes"][scope]
         if scope not in scopes:
             scopes[scope] = _items(levels, facts)
-        _looked_everywhere(code, count.places, found, scopes[scope], lambda: _lists(levels, facts))  # noqa: B023 (called at once)
+        _looked_everywhere(code, count.places, found, scopes[scope], levels, facts)
     for finding in verdict.findings:
         named = _identity(index.rules[finding.rule]["item_id"], tuple(finding.at), facts)
         _expect(finding.item == named, f"{finding.rule}: a finding names {finding.item}, where {named} stands")
@@ -74,7 +74,8 @@ def _looked_everywhere(
     places: int,
     found: Sequence[tuple[str | int, ...]],
     items: frozenset[tuple[str | int, ...]],
-    lists: Callable[[], frozenset[tuple[str | int, ...]]],
+    levels: Sequence[str],
+    facts: Mapping[str, Any],
 ) -> None:
     """Hold the places of a rule against the items that were sent: a rule that skipped one proved nothing of it."""
     # A list that can't be used is one place, named by its path, and then no item is looked at.
@@ -82,7 +83,7 @@ def _looked_everywhere(
     sent = unusable or len(items)
     if places != sent:
         raise _mismatch(f"{code}: looked at {places} places, {sent} were sent")
-    known = lists() if unusable else items
+    known = _lists(levels, facts) if unusable else items
     if not known.issuperset(found):
         raise _mismatch(f"{code}: a finding at a place that was not sent")
 

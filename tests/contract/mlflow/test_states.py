@@ -9,18 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
-import mlflow
 import pytest
-from mlflow import MlflowClient
 
 from proctor_adapters.mlflow.doctor import examine
 from tests.contract.lifecycle import test_catalog as catalog
 from tests.contract.mlflow.conftest import Data, World
-from tests.contract.mlflow.test_story import CARD, evaluate_into
-from tests.contract.mlflow.test_ways_around import train, versions
+from tests.contract.mlflow.test_ways_around import promotable_versions
 from tests.live.registry import MlflowServer, running_mlflow
 
 # Third parties' own deprecations are not ours to mend.
@@ -34,16 +30,7 @@ LIMIT = 2.0
 @pytest.fixture(scope="module")
 def champion(world: World, data: Data) -> dict[str, str]:
     """Make a version that may be promoted; return the body of the call that does it."""
-    world.emit(ownership=catalog.owners("team:payments"), tags=catalog.tags(**catalog.GOOD))
-    run, info, model = train(world, data, "alice", NAME)
-    grant = {"username": "victor", "resource_type": "experiment", "resource_id": run.info.experiment_id}
-    world.mlflow.rest("POST", "/api/3.0/mlflow/users/permissions/grant", grant | {"permission": "EDIT"})
-    evaluate_into(world, data, "victor", SimpleNamespace(info=info, model=model), NAME, "fit")
-    with world.as_user("alice"):
-        card = CARD.replace("name: fraud", f"name: {NAME}")
-        MlflowClient().log_text(run.info.run_id, card, "governance/model_card.md")
-        version = mlflow.register_model(info.model_uri, NAME).version
-    catalog.eventually(lambda: version in versions(world, NAME))
+    (version,) = promotable_versions(world, data, NAME)
     return {"name": NAME, "alias": "champion", "version": version}
 
 

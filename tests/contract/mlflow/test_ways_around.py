@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -55,6 +56,21 @@ def train(world: World, data: Data, user: str, experiment: str) -> tuple[Any, An
 
 def versions(world: World, name: str) -> dict[str, Any]:
     return {one["version"]: one for one in world.proctor.call("GET", "/v1/models")[1]["models"] if one["name"] == name}
+
+
+def promotable_versions(world: World, data: Data, name: str, count: int = 1) -> list[str]:
+    """Return as many new versions of a model `name`, in an experiment of that name, that may be promoted."""
+    world.emit(ownership=catalog.owners("team:payments"), tags=catalog.tags(**catalog.GOOD))
+    run, info, model = train(world, data, "alice", name)
+    grant = {"username": "victor", "resource_type": "experiment", "resource_id": run.info.experiment_id}
+    world.mlflow.rest("POST", "/api/3.0/mlflow/users/permissions/grant", grant | {"permission": "EDIT"})
+    evaluate_into(world, data, "victor", SimpleNamespace(info=info, model=model), name, "fit")
+    with world.as_user("alice"):
+        card = CARD.replace("name: fraud", f"name: {name}")
+        MlflowClient().log_text(run.info.run_id, card, "governance/model_card.md")
+        made = [mlflow.register_model(info.model_uri, name).version for _ in range(count)]
+    catalog.eventually(lambda: set(made) <= set(versions(world, name)))
+    return made
 
 
 def alias(world: World, version: str, name: str = NAME, user: str = "alice") -> None:
