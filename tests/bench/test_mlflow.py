@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from tests.bench.board import Board, pairs, spread
-from tests.contract.mlflow.conftest import Data, World, data, world
+from tests.contract.mlflow.conftest import Data, World, data, locked, world
 from tests.contract.mlflow.test_ways_around import promotable_versions
 from tests.live.registry import MlflowServer, running_mlflow
 
-__all__ = ["data", "world"]
+__all__ = ["data", "locked", "world"]
 # Third parties' own deprecations are not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(300)]
 NAME = "bench"

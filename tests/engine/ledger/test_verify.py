@@ -216,6 +216,20 @@ def test_a_changed_entry_after_the_newest_checkpoint_is_named(history: History) 
     assert report_on(history).problems == [(23, name_of(23), "changed: its record does not have its leaf hash")]
 
 
+def test_a_record_that_no_signature_covers_is_read_to_its_end(history: History) -> None:
+    """Its leaf hash is right and its head is, too; nothing but reading it tells that it is no record."""
+    with history.tampering() as connection:
+        connection.execute("DELETE FROM ledger_checkpoints WHERE size > 20")
+        (record,) = connection.execute("SELECT record FROM ledger_entries WHERE entry_index = 23").fetchone()
+        broken = record[:-1]
+        connection.execute(
+            "UPDATE ledger_entries SET record = ?, leaf = ? WHERE entry_index = 23", (broken, merkle.leaf_hash(broken))
+        )
+    problem = report_on(history).problems[0]
+    assert problem[:2] == (23, name_of(23))
+    assert "can't be read" in problem[2]
+
+
 @pytest.mark.parametrize("change", ["replace(note, '20', '21')", "upper(note)", "substr(note, 2)", "''", "NULL", "7"])
 def test_a_changed_checkpoint_is_named(history: History, change: str) -> None:
     with history.tampering() as connection:
