@@ -53,7 +53,9 @@ def of_decisions(decisions: Iterable[Mapping[str, Any]], fail_on: FailOn = FailO
 
 def _of_decision(decision: Mapping[str, Any], fail_on: FailOn) -> int:
     code = _OF_OUTCOME.get(decision.get("outcome", ""), ENGINE_ERROR)
-    warned = any(finding.get("effect") == "warn" for finding in decision.get("findings", ()))
+    warned = bool(decision.get("unprovided")) or any(
+        finding.get("effect") == "warn" for finding in decision.get("findings", ())
+    )
     return DENY if code == ALLOW and fail_on is FailOn.WARNING and warned else code
 
 

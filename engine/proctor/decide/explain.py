@@ -10,6 +10,7 @@ def explain(record: Mapping[str, Any]) -> str:
     lines += _asked(record)
     lines += _problems(record)
     lines += _findings(record)
+    lines += _unprovided(record)
     lines += _rules(record)
     lines += _evidence(record)
     policy = record.get("policy", {})
@@ -55,6 +56,11 @@ def _findings(record: Mapping[str, Any]) -> list[str]:
         if clauses := finding.get("clauses"):
             lines.append(f"      serves: {', '.join([*finding.get('controls', []), *clauses])}")
     return ["Findings", *lines, ""] if lines else []
+
+
+def _unprovided(record: Mapping[str, Any]) -> list[str]:
+    rules = record.get("unprovided", [])
+    return ["Only warned, because nobody supplies their facts", *(f"  {code}" for code in rules), ""] if rules else []
 
 
 def _rules(record: Mapping[str, Any]) -> list[str]:

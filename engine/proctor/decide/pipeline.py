@@ -281,7 +281,8 @@ class Decisions:
             "actor": actor.id,
             "subject": {"name": request.subject.name},
         }
-        found = render.findings(verdict, facts, stated, bundle.index)
+        draft.fields["unprovided"] = unprovided = render.unprovided(verdict, bundle.index)
+        found = render.findings(verdict, facts, stated, bundle.index, unprovided)
         draft.fields["rules"] = verdict.rules
         draft.fields["rule_digests"] = {code: bundle.index.rules[code]["digest"] for code in selection.codes}
         return self._finish(draft, verdict.outcome, _REASONS[verdict.outcome], findings=found)

@@ -1,6 +1,6 @@
 """Turns a checked verdict into the findings and the one line that a person reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from proctor.opa.index import Index, render
@@ -26,9 +26,37 @@ _GAPS = {
 }
 
 
-def findings(verdict: Verdict, facts: Mapping[str, Any], request: Mapping[str, Any], index: Index) -> list[Finding]:
-    """Return the findings with messages, worst first: denials, then questions, then what does not block."""
-    rendered = [_finding(raw, facts, request, index) for raw in verdict.findings]
+def unprovided(verdict: Verdict, index: Index) -> list[str]:
+    """Return the rules that only warn because nobody supplies their facts, and about which nothing else was found.
+
+    The profile `starter` lists them by name (`index.warned`). A rule of which one place says more than that nothing
+    is known, such as evidence that is stale or a value that fails, is none of them: its findings are shown.
+    """
+    silent = {raw.rule for raw in verdict.findings if raw.rule in index.warned}
+    return sorted(silent - {raw.rule for raw in verdict.findings if not _says_nothing(raw)})
+
+
+def _says_nothing(raw: VerdictFinding) -> bool:
+    return (
+        raw.effect is Effect.WARN
+        and raw.status is Status.NOT_EVALUABLE
+        and bool(raw.why)
+        and all(gap.gap == "absent" for gap in raw.why)
+    )
+
+
+def findings(
+    verdict: Verdict,
+    facts: Mapping[str, Any],
+    request: Mapping[str, Any],
+    index: Index,
+    without: Collection[str] = (),
+) -> list[Finding]:
+    """Return the findings with messages, worst first: denials, then questions, then what does not block.
+
+    `without` names rules whose findings are left out (`unprovided`).
+    """
+    rendered = [_finding(raw, facts, request, index) for raw in verdict.findings if raw.rule not in without]
     order = [Effect.DENY, Effect.ASK, Effect.WAIVED, Effect.APPROVED, Effect.WARN, Effect.DRYRUN, Effect.NONE]
     severities = ["critical", "high", "medium", "low"]
     return sorted(rendered, key=lambda f: (order.index(f.effect), severities.index(f.severity), f.rule, str(f.at)))

@@ -192,8 +192,8 @@ async def _reload(components: Components) -> None:
 def _greet(components: Components, listeners: sockets.Listeners, say: Callable[[str], None]) -> None:
     where = listeners.addresses()
     bundle = components.policy.bundle
-    for line in bundle.warnings:
-        say(f"policy: {line}")
+    if warned := bundle.index.warned:
+        say(f"policy: {len(warned)} rules only warn, because nobody supplies their facts: {', '.join(sorted(warned))}")
     say(f"policy {bundle.revision}, {len(bundle.index.rules)} rules, profile {bundle.index.document['profile']}")
     say(f"listening on {where['url']}, operations on {where['operations']}")
     if components.admin_key is not None:

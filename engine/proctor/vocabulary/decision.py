@@ -150,6 +150,9 @@ class Decision(Model):
     actor: str | None = None
     tier: RiskAssessment | None = None
     findings: list[Finding] = []
+    unprovided: list[str] = []
+    """Rules that only warned, under the profile `starter`, because nobody supplies the facts that they rest on. Their
+    places count in `rules`, and have no findings of their own: all of them would say that nothing is known."""
     problems: list[Problem] = []
     rules: dict[str, RuleCount] = {}
     rule_digests: dict[str, Digest] = {}

@@ -59,6 +59,7 @@ class ModelItem(Model):
     purpose: model_facts.ModelPurpose | None = None
     validation: model_facts.ModelValidation | None = None
     lineage: model_facts.ModelLineage | None = None
+    fairness: model_facts.ModelFairness | None = None
 
 
 class ImageItem(Model):

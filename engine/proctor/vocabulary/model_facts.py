@@ -108,6 +108,19 @@ class ModelValidation(Group):
     validator: PrincipalId
 
 
+class ModelFairness(Group):
+    """How evenly the version treats the groups of people that its purpose declares."""
+
+    metric: Word
+    """Name of the measure, such as `equal-opportunity-difference`; it must be one that the configuration lists."""
+    gap: Annotated[float, Field(ge=0)]
+    """The largest difference between two groups, in the unit of the measure; 0 is even."""
+    groups: Words
+    """Attributes by which people were told apart, such as `age`."""
+    samples: Annotated[int, Field(ge=0)]
+    """Rows of the smallest group that was measured."""
+
+
 class ModelLineage(Group):
     """The way from data to run to version."""
 

@@ -91,6 +91,12 @@ MEANINGS: Final[Mapping[str, Means]] = {
         and m["evaluation"]["value"] >= _threshold("evaluation_value", tier)
         and m["evaluation"]["samples"] >= _threshold("evaluation_samples", tier)
     ),
+    "registration.fairness_within_limits": lambda _, m, tier: (
+        m["fairness"]["metric"] in _of("fairness_metrics")
+        and set(_of("protected_attributes")) <= set(m["fairness"]["groups"])
+        and m["fairness"]["gap"] <= _threshold("fairness_gap", tier)
+        and m["fairness"]["samples"] >= _threshold("fairness_samples", tier)
+    ),
     "registration.preflight_allowed": lambda _, f, __: f["preflight"]["allowed"],
     "registration.purpose_permitted": lambda _, m, __: m["purpose"]["declared"] in _of("purposes_permitted"),
     "registration.serialisation_safe": lambda _, m, __: m["artifact"]["unsafe_files"] == [],

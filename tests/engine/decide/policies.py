@@ -1,5 +1,6 @@
 """A small policy without files: annotations and an index for tests that need no OPA."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def rule(code: str, **custom: Any) -> RuleAnnotation:
     )
 
 
-def make_index(*rules: RuleAnnotation, actions: list[dict[str, str]] | None = None) -> index.Index:
+def make_index(
+    *rules: RuleAnnotation, actions: list[dict[str, str]] | None = None, warned: Mapping[str, str] | None = None
+) -> index.Index:
     """Return the pinned index of these rules under the provided configuration with one catch-all action."""
     provided = configuration.load(PROVIDED, PolicySettings())
     settled = provided.model_copy(
@@ -49,6 +52,6 @@ def make_index(*rules: RuleAnnotation, actions: list[dict[str, str]] | None = No
         source_digests={r.code: "sha256:" + "0" * 64 for r in rules},
         library_digest="sha256:" + "1" * 64,
         profile="strict",
-        warned={},
+        warned=warned or {},
     )
     return index.Index(document | {"revision": "rev1"})

@@ -34,7 +34,11 @@ def _suite(entry: Judged) -> ET.Element:
     failing = {finding.get("rule") for finding in findings}
     for finding in findings:
         _case(suite, decision, plain(finding.get("rule", "")), reading.item(finding), finding)
-    for rule in sorted(set(decision.get("rules") or {}) - failing):
+    unprovided = set(decision.get("unprovided") or ())
+    for rule in sorted(unprovided):
+        case = _case(suite, decision, plain(rule), "every place", None)
+        _mark(case, "skipped", "warn: nobody supplies the facts that it rests on", None)
+    for rule in sorted(set(decision.get("rules") or {}) - failing - unprovided):
         _case(suite, decision, plain(rule), "every place", None)
     for problem in decision.get("problems") or []:
         case = _case(suite, decision, plain(problem.get("code", "")), plain(problem.get("path") or "request"), None)

@@ -54,6 +54,8 @@ def _section(entry: Judged) -> str:
             + " |"
             for finding in findings
         ]
+    if unprovided := decision.get("unprovided"):
+        lines += ["", escape(reading.unprovided(unprovided))]
     if problems := decision.get("problems"):
         lines += ["", *(f"- {escape(reading.problem(problem))}" for problem in problems)]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """What every form reads from a decision, so that all six say the same."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from proctor.cli.plain import plain
@@ -24,6 +24,11 @@ def effect(finding: Mapping[str, Any]) -> str:
     """Return the effect, with the waiver or approval behind it."""
     by = f" by {plain(finding['by'])}" if finding.get("by") else ""
     return f"{plain(finding.get('effect', '?'))}{by}"
+
+
+def unprovided(rules: Sequence[str]) -> str:
+    """Return one line for the rules that only warned because nobody supplies their facts."""
+    return f"nobody supplies what these rules rest on, so they only warn: {', '.join(map(plain, rules))}"
 
 
 def problem(entry: Mapping[str, Any]) -> str:

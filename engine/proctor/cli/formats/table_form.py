@@ -58,6 +58,8 @@ def _decision(console: "Console", entry: Judged) -> None:
         console.print(Text(f"  {reading.problem(problem)}"), overflow="fold", soft_wrap=True)
     for finding in findings:
         _finding(console, finding)
+    if unprovided := decision.get("unprovided"):
+        console.print(_grid([("no facts", reading.unprovided(unprovided))]))
     for warning in decision.get("warnings") or []:
         console.print(_grid([("warning", plain(warning))]))
 
