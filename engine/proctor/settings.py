@@ -86,6 +86,8 @@ class PolicySettings(Section):
     environments: list[str] = []
     thresholds: dict[str, Any] = {}
     lists: dict[str, list[str]] = {}
+    tiers: dict[str, dict[str, int]] = {}
+    """Points of the risk tier's factors: factor -> value -> points, over the provided ones."""
     purposes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,127}$")], PurposeSettings] = {}
     """What models may be for."""
 

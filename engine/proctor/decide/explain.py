@@ -33,8 +33,22 @@ def _asked(record: Mapping[str, Any]) -> list[str]:
     ]
     if tier:
         lines.append(f"Risk tier {tier['value']}{unknown}")
+        lines += [f"            {line}" for line in _factors(tier)]
     lines.append(f"Decided   {record['decided_at']}")
     return [*lines, ""]
+
+
+def _factors(tier: Mapping[str, Any]) -> list[str]:
+    """Return a line for each factor of the item that decided, and one for those that nobody supplies."""
+    where = "/".join(map(str, tier.get("at", ())))
+    lines = [
+        f"{score['points']} for {name} {score['value']}" for name, score in sorted(tier.get("factors", {}).items())
+    ]
+    if lines:
+        lines.append(f"{tier.get('points', 0)} points" + (f" at {where}, the riskiest" if where else ""))
+    if unscored := tier.get("unscored"):
+        lines.append(f"not scored, because nobody supplies them: {', '.join(unscored)}")
+    return lines
 
 
 def _problems(record: Mapping[str, Any]) -> list[str]:

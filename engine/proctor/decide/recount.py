@@ -30,6 +30,7 @@ def recount(verdict: Verdict, document: Mapping[str, Any], index: Index, selecti
     _expect(set(verdict.rules) == set(selection.codes), "the rules that were judged are not those that were selected")
     tier = verdict.tier
     _expect(not tier.unknown or tier.value is RiskTier.CRITICAL, f"factors are unknown, yet the tier is {tier.value}")
+    _expect(sum(score.points for score in tier.factors.values()) == tier.points, "the factors do not add up")
     _counts(verdict, document["facts"], index)
     for finding in verdict.findings:
         _effect(finding, verdict, document, index)

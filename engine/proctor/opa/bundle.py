@@ -234,6 +234,7 @@ def _write_generated(
         library_digest=_library_digest(stage),
         profile=settings.profile,
         warned=warned,
+        provided=provided,
     )
     _write_json(stage / "governance" / "index" / "data.json", document)
     return rules, document, [f"{code} only warns: {why}" for code, why in sorted(warned.items())]

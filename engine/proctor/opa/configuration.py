@@ -79,10 +79,17 @@ class Band(Part):
     up_to: int
 
 
+class Factor(Part):
+    """One factor of the risk tier: the group of facts in which it is a field, and the points of its values."""
+
+    group: Identifier
+    points: Annotated[dict[str, Annotated[int, Field(ge=0, le=100)]], Field(min_length=1)]
+
+
 class Tiers(Part):
     """The scoring table: points for each value of each factor, and bands over the sum."""
 
-    factors: dict[str, dict[str, Annotated[int, Field(ge=0, le=100)]]]
+    factors: dict[Identifier, Factor]
     bands: list[Band]
 
 
@@ -121,6 +128,7 @@ def load(provided: Path, own: PolicySettings) -> Configuration:
         for name, value in {**document["thresholds"], **own.thresholds}.items()
     }
     document["lists"] = {**document["lists"], **own.lists}
+    problems += _lay_points(document["tiers"]["factors"], own.tiers)
     if own.purposes and PERMITTED not in own.lists:
         document["lists"][PERMITTED] = sorted(own.purposes)
     problems += [
@@ -146,6 +154,14 @@ def load(provided: Path, own: PolicySettings) -> Configuration:
             [f"thresholds.{name}: give a value for every risk tier" for name in incomplete],
         )
     return configuration
+
+
+def _lay_points(factors: dict[str, dict[str, Any]], own: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lay the organisation's points over the provided ones, and return a line for each factor that does not exist."""
+    for name in own.keys() & factors.keys():
+        factors[name] = {**factors[name], "points": {**factors[name]["points"], **own[name]}}
+    strangers = sorted(own.keys() - factors.keys())
+    return [f"tiers.{name}: no such factor; there is {', '.join(factors)}" for name in strangers]
 
 
 def values(configuration: Configuration) -> dict[str, Any]:

@@ -11,17 +11,19 @@ from functools import cached_property
 from typing import Any, Final
 
 from proctor.opa.annotations import Need, RuleAnnotation, levels
-from proctor.opa.configuration import Configuration
+from proctor.opa.configuration import Configuration, Factor
 from proctor.opa.configuration import actions as expand_actions
 from proctor.opa.configuration import chains as expand_chains
 from proctor.vocabulary.canonical import digest
 
-_TIER_GROUPS: Final[Mapping[str, tuple[str, str]]] = {
-    "deployment": ("models/*", "risk"),
-    "model_version": ("models/*", "risk"),
-    "run": ("", "risk"),
+_TIER_GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "deployment": ("models/*", ("risk", "use", "condition")),
+    "model_version": ("models/*", ("risk", "use")),
+    "run": ("", ("risk", "use")),
 }
-"""Where the factors of the risk tier stand, for each subject kind: scope and group."""
+"""Where the factors of the risk tier stand, for each subject kind: scope and groups."""
+_ALWAYS_SCORED: Final = "risk"
+"""The group without which there is no tier."""
 
 
 def build(
@@ -32,11 +34,14 @@ def build(
     library_digest: str,
     profile: str,
     warned: Mapping[str, str],
+    provided: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Return the index as JSON, without its revision.
 
-    `source_digests` maps rule codes to the digest of their source, `library_digest` covers lib, config and main, and
-    `warned` names the rules that the profile only warns about. Raises `PolicyError` from the configuration.
+    `source_digests` maps rule codes to the digest of their source, `library_digest` covers lib, config and main,
+    `warned` names the rules that the profile only warns about, and `provided` the groups that have a provider (None:
+    all): the profile `starter` does not score the factors of others, and every decision names them. Raises
+    `PolicyError` from the configuration.
     """
     needs: dict[str, dict[str, Any]] = {}
     scopes: dict[str, list[str]] = {}
@@ -66,7 +71,7 @@ def build(
         "names": names,
         "scopes": scopes,
         "select": select,
-        "tiers": _tiers(configuration),
+        "tiers": _tiers(configuration, provided if profile == "starter" else None),
         "actions": expand_actions(configuration, rules, warned),
         "chains": expand_chains(configuration, rules),
         "limits": configuration.limits.model_dump(),
@@ -125,21 +130,31 @@ def _entry(rule: RuleAnnotation, used: list[dict[str, Any]], source_digest: str,
     }
 
 
-def _tiers(configuration: Configuration) -> dict[str, Any]:
-    fields = dict.fromkeys(sorted(configuration.tiers.factors), "string")
-    return {
-        kind: {
+def _tiers(configuration: Configuration, provided: frozenset[str] | None) -> dict[str, Any]:
+    factors = configuration.tiers.factors
+    found: dict[str, Any] = {}
+    for kind, (scope, groups) in _TIER_GROUPS.items():
+        scored = [
+            group
+            for group in groups
+            if provided is None or group == _ALWAYS_SCORED or "/".join(filter(None, (scope, group))) in provided
+        ]
+        found[kind] = {
             "levels": levels(scope),
-            "need": {
-                "scope": scope,
-                "at": group,
-                "about": "item" if scope else "subject",
-                "fields": fields,
-                "min_rank": 1,
-                "max_age_s": 0,
-            },
+            "needs": [_tier_need(scope, group, factors) for group in scored],
+            "unscored": sorted(name for name, factor in factors.items() if factor.group in set(groups) - set(scored)),
         }
-        for kind, (scope, group) in _TIER_GROUPS.items()
+    return found
+
+
+def _tier_need(scope: str, group: str, factors: Mapping[str, Factor]) -> dict[str, Any]:
+    return {
+        "scope": scope,
+        "at": group,
+        "about": "item" if scope else "subject",
+        "fields": {name: "string" for name in sorted(factors) if factors[name].group == group},
+        "min_rank": 1,
+        "max_age_s": 0,
     }
 
 
@@ -180,7 +195,7 @@ class Index:
         items: dict[str, set[str]] = {}
         needs = [self.document["needs"][name] for name in leaf["needs"]]
         if kind in self.document["tiers"]:
-            needs.append(self.document["tiers"][kind]["need"])
+            needs += self.document["tiers"][kind]["needs"]
         for need in needs:
             fields.setdefault(need["scope"], {}).setdefault(need["at"], set()).update(need["fields"])
         for code in leaf["codes"]:

@@ -60,11 +60,26 @@ class VerdictProblem(Model):
     detail: str
 
 
+class FactorScore(Model):
+    """What one factor contributes to the risk tier."""
+
+    value: str
+    points: Annotated[int, Field(ge=0)]
+
+
 class RiskAssessment(Model):
-    """The risk tier and the factors that are not known, each of which took the worst band."""
+    """The risk tier, what each factor contributes, and the factors that are not known and so took the worst band."""
 
     value: RiskTier
     unknown: list[str]
+    unscored: list[str] = []
+    """Factors that count for nothing under the profile `starter`, because nobody supplies them."""
+    at: Place = []
+    """The item that decided: the riskiest. Empty where the factors are those of the whole request."""
+    factors: dict[str, FactorScore] = {}
+    """The factors of that item that are known."""
+    points: Annotated[int, Field(ge=0)] = 0
+    """Their sum."""
 
 
 class PolicyIdentity(Model):

@@ -52,6 +52,8 @@ class ModelItem(Model):
     allowance: model_facts.ModelAllowance | None = None
     authorship: model_facts.ModelAuthorship | None = None
     risk: model_facts.ModelRisk | None = None
+    use: model_facts.ModelUse | None = None
+    condition: model_facts.ModelCondition | None = None
     artifact: model_facts.ModelArtifact | None = None
     signature: model_facts.ModelSignature | None = None
     evaluation: model_facts.ModelEvaluation | None = None
@@ -101,5 +103,6 @@ class Facts(Model):
     claim: run_facts.PreflightClaim | None = None
     preflight: run_facts.Preflight | None = None
     risk: run_facts.RunRisk | None = None
+    use: run_facts.RunUse | None = None
 
     LISTS: ClassVar[tuple[str, ...]] = ("models", "images", "datasets")

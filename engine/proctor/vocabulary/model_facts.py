@@ -57,6 +57,24 @@ class ModelRisk(Group):
     """`public`, `internal`, `personal` or `special`: the most sensitive class of data used."""
 
 
+class ModelUse(Group):
+    """Factors of the risk tier: what the model is used for, and whom that concerns."""
+
+    purpose_class: Word
+    """`minimal`, `limited` (AI Act Art. 50) or `high` (AI Act Art. 6): the class of the purpose."""
+    affected_groups: Word
+    """`none`, `workforce`, `customers`, `public` or `vulnerable`: the most vulnerable group that the output touches."""
+
+
+class ModelCondition(Group):
+    """Factors of the risk tier: how the model is doing now."""
+
+    drift: Word
+    """`not-running`, `none`, `minor`, `major` or `unmonitored`: what the last conclusive monitor runs found."""
+    open_findings: Word
+    """`none`, `minor` or `critical`: the worst finding that is open against the model."""
+
+
 class ModelArtifact(Group):
     """What is in the version's files; known once all of them have been hashed, and `verified` by that."""
 

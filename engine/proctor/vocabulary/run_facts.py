@@ -55,3 +55,10 @@ class RunRisk(Group):
     exposure: Word
     autonomy: Word
     data_class: Word
+
+
+class RunUse(Group):
+    """The factors of the risk tier that say what the model will be used for (`ModelUse` has their values)."""
+
+    purpose_class: Word
+    affected_groups: Word

@@ -59,6 +59,12 @@ def _apart(validator: str, author: str) -> bool:
     return person and _PRINCIPAL.fullmatch(author) is not None and validator != author
 
 
+def _scored(group: str, holder: Mapping[str, Any]) -> bool:
+    """Tell whether the scoring table knows the value of every factor in a group."""
+    factors = {name: factor for name, factor in _PROVIDED["tiers"]["factors"].items() if factor["group"] == group}
+    return all(holder[group][name] in factor["points"] for name, factor in factors.items())
+
+
 MEANINGS: Final[Mapping[str, Means]] = {
     "data.dataset_registered": lambda _, s, __: s["catalog"]["known"],
     "data.dataset_owned": lambda _, s, __: any(map(_PRINCIPAL.fullmatch, s["ownership"]["active_owners"])),
@@ -75,9 +81,8 @@ MEANINGS: Final[Mapping[str, Means]] = {
     "data.licence_permits_training": lambda _, s, __: s["licence"]["licence"] in _of("licences_training"),
     "training.preflight_valid": lambda _, f, __: all(f["preflight"][name] for name in ("allowed", "own", "current")),
     "training.recipe_recorded": lambda _, f, __: all(f["plan"][name] for name in ("clean", "locked", "seeded")),
-    "training.risk_factors_known": lambda _, f, __: all(
-        f["risk"][factor] in values for factor, values in _PROVIDED["tiers"]["factors"].items()
-    ),
+    "training.risk_factors_known": lambda _, f, __: _scored("risk", f),
+    "training.use_classified": lambda _, f, __: _scored("use", f),
     "training.trainer_authorised": lambda d, f, _: (
         d["purpose"] in f["trainer"]["purposes"] and f["data_use"]["data_class"] in f["trainer"]["data_classes"]
     ),
@@ -116,9 +121,9 @@ MEANINGS: Final[Mapping[str, Means]] = {
         and bool(_PRINCIPAL.fullmatch(d["actor"]["id"]))
         and m["authorship"]["author"] != d["actor"]["id"]
     ),
-    "deployment.risk_tier_known": lambda _, m, __: all(
-        m["risk"][factor] in values for factor, values in _PROVIDED["tiers"]["factors"].items()
-    ),
+    "deployment.risk_tier_known": lambda _, m, __: _scored("risk", m),
+    "registration.use_classified": lambda _, m, __: _scored("use", m),
+    "deployment.condition_known": lambda _, m, __: _scored("condition", m),
     "deployment.image_pinned": lambda _, i, __: i["reference"]["pinned"],
     "deployment.image_registry_allowed": lambda _, i, __: (
         i["reference"]["registries"] != [] and all(map(listed, i["reference"]["registries"]))
@@ -251,22 +256,25 @@ def _applies(application: Mapping[str, Any], document: Mapping[str, Any]) -> boo
 
 def _tier(document: Mapping[str, Any], now: datetime) -> str:
     """Return the tier of the riskiest model; the worst where any of it is not proven."""
-    factors = _PROVIDED["tiers"]["factors"]
-    need = {"at": "risk", "fields": dict.fromkeys(factors, "string")}
-    if document["subject"]["kind"] == "run":
-        return _band([document["facts"]], lambda _: document["subject"]["digest"], need, now)
+    kind = document["subject"]["kind"]
+    groups = ["risk", "use", *(["condition"] if kind == "deployment" else [])]
+    if kind == "run":
+        return _band([document["facts"]], lambda _: document["subject"]["digest"], groups, now)
     models = document["facts"].get("models")
     if not _complete(models, document["subject"]["parts"].get("models")):
         return "critical"
-    return _band(models, key, need, now)
+    return _band(models, key, groups, now)
 
 
-def _band(holders: list[Any], about: Callable[[Any], Any], need: Mapping[str, Any], now: datetime) -> str:
+def _band(holders: list[Any], about: Callable[[Any], Any], groups: list[str], now: datetime) -> str:
     points = 0
+    factors = {name: one for name, one in _PROVIDED["tiers"]["factors"].items() if one["group"] in groups}
     for holder in holders:
-        if not _proven(need, holder, about(holder), now):
-            return "critical"
-        scored = [values.get(holder["risk"][factor]) for factor, values in _PROVIDED["tiers"]["factors"].items()]
+        for group in groups:
+            fields = {name: "string" for name, one in factors.items() if one["group"] == group}
+            if not _proven({"at": group, "fields": fields}, holder, about(holder), now):
+                return "critical"
+        scored = [one["points"].get(holder[one["group"]][name]) for name, one in factors.items()]
         if None in scored:
             return "critical"
         points = max(points, sum(scored))

@@ -51,16 +51,30 @@ def test_the_provided_configuration_is_complete() -> None:
     assert all(set(values) == set(RiskTier) for values in found.thresholds.values())
     values = configuration.values(found)
     assert values["lists"]["image_registries"]
-    assert set(values["tiers"]["factors"]) == {"exposure", "autonomy", "data_class"}
+    factors = values["tiers"]["factors"]
+    assert {name for name, factor in factors.items() if factor["group"] == "risk"} == {
+        "exposure", "autonomy", "data_class"
+    }  # fmt: skip
+    assert set(factors["drift"]["points"]) >= {"not-running", "unmonitored"}
 
 
 def test_the_last_band_of_the_scoring_table_holds_the_worst_score() -> None:
     tiers = load().tiers
-    worst = sum(max(points.values()) for points in tiers.factors.values())
+    worst = sum(max(factor.points.values()) for factor in tiers.factors.values())
     limits = [band.up_to for band in tiers.bands]
     assert limits == sorted(limits)
     assert limits[-1] >= worst
     assert [band.tier for band in tiers.bands] == list(RiskTier)
+
+
+def test_points_of_ones_own_lie_over_the_provided_ones() -> None:
+    factors = load(tiers={"exposure": {"public": 7, "partners-abroad": 4}}).tiers.factors
+    assert factors["exposure"].points == {"internal": 0, "partner": 1, "public": 7, "partners-abroad": 4}
+    assert factors["exposure"].group == "risk"
+    with pytest.raises(PolicyError, match=r"tiers.exposed: no such factor; there is exposure"):
+        load(tiers={"exposed": {"public": 7}})
+    with pytest.raises(PolicyError, match=r"tiers.factors.exposure.points.public"):
+        load(tiers={"exposure": {"public": -1}})
 
 
 def test_a_number_holds_for_every_tier() -> None:

@@ -198,6 +198,8 @@ def test_a_selection_names_the_fields_that_are_sent() -> None:
     assert selection.fields["models/*"] == {
         "registration": {"registered", "matches"},
         "risk": {"exposure", "autonomy", "data_class"},  # what the risk tier is computed from
+        "use": {"purpose_class", "affected_groups"},
+        "condition": {"drift", "open_findings"},
     }
     assert selection.fields[""] == {"workload": {"unclassified"}}
     assert selection.item_fields == {"models/*": {"id"}}
@@ -210,6 +212,30 @@ def test_the_last_id_of_a_nested_item_is_its_own() -> None:
     selection = pinned(rule).selection("deployment", "deployment", "deploy")
     assert selection is not None
     assert selection.item_fields == {"datasets/*/columns/*": {"name"}}
+
+
+def test_the_starter_profile_does_not_score_factors_that_nobody_supplies() -> None:
+    rule = rules.annotation("one_rule", evidence=[{"at": "registration", "fields": {"registered": "boolean"}}])
+
+    def tiers(profile: str, provided: frozenset[str] | None) -> dict[str, Any]:
+        document = index.build(
+            [rule], settled(), source_digests={rule.code: SOURCE}, library_digest=LIBRARY,
+            profile=profile, warned={}, provided=provided,
+        )  # fmt: skip
+        found: dict[str, Any] = document["tiers"]["deployment"]
+        return found
+
+    nobody = tiers("starter", frozenset())
+    assert [need["at"] for need in nobody["needs"]] == ["risk"], "without these there is no tier"
+    assert nobody["unscored"] == ["affected_groups", "drift", "open_findings", "purpose_class"]
+    some = tiers("starter", frozenset({"models/*/use"}))
+    assert [need["at"] for need in some["needs"]] == ["risk", "use"]
+    assert some["unscored"] == ["drift", "open_findings"]
+    for everything in (tiers("strict", frozenset()), tiers("starter", None)):
+        assert ([need["at"] for need in everything["needs"]], everything["unscored"]) == (
+            ["risk", "use", "condition"],
+            [],
+        )
 
 
 # --- What voids an approval ------------------------------------------------------------------------------------------

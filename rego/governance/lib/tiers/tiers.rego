@@ -16,8 +16,17 @@ _table := data.governance.config.values.tiers
 _source := data.governance.index.tiers[input.subject.kind]
 
 # METADATA
-# description: The tier of this decision and the factors that nobody could prove.
-assessment := {"value": _value, "unknown": [name | some name in _unknown]}
+# description: >-
+#   The tier of this decision, what each factor of the riskiest item contributes, the factors that nobody could prove,
+#   and those that the profile does not score.
+assessment := {
+	"value": _value,
+	"unknown": [name | some name in _unknown],
+	"unscored": _unscored,
+	"at": _decisive,
+	"factors": _contributions,
+	"points": _points,
+}
 
 default _value := "critical"
 
@@ -29,8 +38,15 @@ _value := _band(_points) if {
 _ready if {
 	is_object(_source)
 	is_object(_table.factors)
-	count(_table.factors) > 0
+	count(_factors) > 0
 	is_array(_table.bands)
+}
+
+# The factors that are scored for this kind of subject, with the group in which each stands.
+_factors[name] := need if {
+	some need in _source.needs
+	some name, _ in need.fields
+	_table.factors[name].group == need.at
 }
 
 # The lowest band whose limit the points do not exceed; the last band has no limit.
@@ -41,7 +57,23 @@ _under(points, band) if points <= band.up_to
 _items := places.items(_source.levels, input.facts)
 
 # The riskiest item decides.
-_points := max({0} | {sum([points | some key, points in _scores; key[0] == path]) | some path, _ in _items})
+_points := max({0} | {total | some total in _totals})
+
+_totals[path] := sum([points | some points in scores]) if some path, scores in _scores
+
+default _decisive := []
+
+_decisive := min({path | some path, total in _totals; total == _points})
+
+default _contributions := {}
+
+_contributions := {name: {"value": _items[_decisive][_factors[name].at][name], "points": points} |
+	some name, points in _scores[_decisive]
+}
+
+default _unscored := []
+
+_unscored := _source.unscored
 
 _unknown contains "subject" if not _ready
 
@@ -57,18 +89,21 @@ _complete if {
 
 _unknown contains sprintf("%s: %s", [concat("/", [sprintf("%v", [part]) | some part in path]), name]) if {
 	_ready
-	count(_scores) < count(_items) * count(_table.factors)
 	some path, _ in _items
-	some name, _ in _table.factors
-	not _scores[[path, name]]
+	not _all_scored(path)
+	some name, _ in _factors
+	not _scores[path][name]
 }
 
+_all_scored(path) if count(_scores[path]) == count(_factors)
+
 # The points of every factor that is proven and in the table, by path and factor.
-_scores[[path, name]] := points if {
+_scores[path][name] := points if {
 	some path, item in _items
-	evidence.proven(_source.need, item, _about(path, item), _now)
-	some name, values in _table.factors
-	points := values[item[_source.need.at][name]]
+	some need in _source.needs
+	evidence.proven(need, item, _about(path, item), _now)
+	some name, _ in need.fields
+	points := _table.factors[name].points[item[need.at][name]]
 }
 
 # The factors of the whole request are about the subject; those of an item, about the item.
@@ -79,9 +114,10 @@ _about([], _) := input.subject.digest
 _now := clock.ns(input.context.now)
 
 # METADATA
-# description: True when every factor of a risk group has a value that the table knows.
-known(risk) if {
-	count(_table.factors) > 0
-	strangers := [name | some name, values in _table.factors; not values[risk[name]]]
+# description: True when every factor that stands in the group of that name has a value that the table knows.
+known(name, group) if {
+	factors := {factor: entry.points | some factor, entry in _table.factors; entry.group == name}
+	count(factors) > 0
+	strangers := [factor | some factor, points in factors; not points[group[factor]]]
 	count(strangers) == 0
 }

@@ -21,9 +21,10 @@ _question(models) := {
 
 _table := {
 	"factors": {
-		"exposure": {"internal": 0, "public": 2},
-		"autonomy": {"advisory": 0, "autonomous": 3},
-		"data_class": {"public": 0, "personal": 2},
+		"exposure": {"group": "risk", "points": {"internal": 0, "public": 2}},
+		"autonomy": {"group": "risk", "points": {"advisory": 0, "autonomous": 3}},
+		"data_class": {"group": "risk", "points": {"public": 0, "personal": 2}},
+		"drift": {"group": "condition", "points": {"none": 0, "major": 4}},
 	},
 	"bands": [
 		{"tier": "low", "up_to": 0},
@@ -33,18 +34,84 @@ _table := {
 	],
 }
 
-_source := {"deployment": {"levels": ["models"], "need": {
+_source := {"deployment": {"levels": ["models"], "unscored": ["drift"], "needs": [_need]}}
+
+_need := {
 	"at": "risk",
 	"about": "item",
 	"fields": {"exposure": "string", "autonomy": "string", "data_class": "string"},
 	"min_rank": 1,
 	"max_age_s": 0,
-}}}
+}
+
+_condition := {"at": "condition", "about": "item", "fields": {"drift": "string"}, "min_rank": 1, "max_age_s": 0}
+
+_both := {"deployment": {"levels": ["models"], "unscored": [], "needs": [_need, _condition]}}
+
+_running(digest, exposure, drift) := object.union(
+	_model(digest, exposure, "advisory", "public"),
+	{"condition": {"drift": drift, "evidence": _evidence(digest)}},
+)
+
+_assessed_with_condition(models) := found if {
+	found := tiers.assessment with input as _question(models)
+		with data.governance.config.values.tiers as _table
+		with data.governance.index.tiers as _both
+}
+
+test_factors_of_several_groups_add_up if {
+	found := _assessed_with_condition([_running("a", "public", "major"), _running("b", "public", "none")])
+	found == {
+		"value": "critical",
+		"unknown": [],
+		"unscored": [],
+		"at": ["models", 0],
+		"points": 6,
+		"factors": {
+			"exposure": {"value": "public", "points": 2},
+			"autonomy": {"value": "advisory", "points": 0},
+			"data_class": {"value": "public", "points": 0},
+			"drift": {"value": "major", "points": 4},
+		},
+	}
+}
+
+test_every_group_has_to_be_proven if {
+	found := _assessed_with_condition([_running("a", "internal", "none"), _model("b", "internal", "advisory", "public")])
+	found.value == "critical"
+	found.unknown == ["models/1: drift"]
+	found.points == 0
+}
+
+test_a_value_of_another_group_is_not_scored if {
+	misplaced := json.patch(_model("a", "internal", "advisory", "public"), [{
+		"op": "add",
+		"path": "/risk/drift",
+		"value": "major",
+	}])
+	_assessed(_question([misplaced])).points == 0
+}
 
 _assessed(question) := found if {
 	found := tiers.assessment with input as question
 		with data.governance.config.values.tiers as _table
 		with data.governance.index.tiers as _source
+}
+
+_brief(assessment) := {"value": assessment.value, "unknown": assessment.unknown}
+
+_told(question) := _brief(_assessed(question))
+
+test_the_riskiest_item_says_why if {
+	found := _assessed(_question([
+		_model("a", "internal", "autonomous", "public"),
+		_model("b", "public", "advisory", "personal"),
+		_model("c", "public", "advisory", "personal"),
+	]))
+	found.at == ["models", 1]
+	found.points == 4
+	found.factors.data_class == {"value": "personal", "points": 2}
+	found.unscored == ["drift"]
 }
 
 _value(models) := _assessed(_question(models)).value
@@ -82,11 +149,12 @@ test_equal_items_do_not_add_up if {
 }
 
 test_no_item_is_no_risk_where_none_was_named if {
-	_assessed(_question([])) == {"value": "low", "unknown": []}
+	_told(_question([])) == {"value": "low", "unknown": []}
+	_assessed(_question([])).factors == {}
 }
 
 test_a_known_tier_has_no_unknown_factor if {
-	_assessed(_with("/facts/models/0/risk/exposure", "public")) == {"value": "medium", "unknown": []}
+	_told(_with("/facts/models/0/risk/exposure", "public")) == {"value": "medium", "unknown": []}
 }
 
 test_an_unknown_factor_takes_the_worst_band_and_is_named if {
@@ -153,7 +221,7 @@ test_a_subject_without_factors_has_the_worst_tier if {
 		"deployment",
 		[],
 	] {
-		_assessed(question) == {"value": "critical", "unknown": ["subject"]}
+		_told(question) == {"value": "critical", "unknown": ["subject"]}
 	}
 }
 
@@ -164,14 +232,14 @@ _with_table(table) := found if {
 }
 
 test_without_its_table_everything_has_the_worst_tier if {
-	every table in [{}, null, {"factors": {}, "bands": _table.bands}, {"factors": _table.factors}, {"factors": _table.factors, "bands": {}}] {
-		_with_table(table) == {"value": "critical", "unknown": ["subject"]}
+	every table in [{}, null, {"factors": {}, "bands": _table.bands}, {"factors": _table.factors}, {"factors": _table.factors, "bands": {}}, {"factors": {"drift": _table.factors.drift}, "bands": _table.bands}] {
+		_brief(_with_table(table)) == {"value": "critical", "unknown": ["subject"]}
 	}
 	_with_table({"factors": _table.factors, "bands": []}).value == "critical"
 	_with_table({"factors": _table.factors, "bands": [{"tier": "low", "up_to": -1}]}).value == "critical"
 }
 
-_known(risk) if tiers.known(risk) with data.governance.config.values.tiers as _table
+_known(risk) if tiers.known("risk", risk) with data.governance.config.values.tiers as _table
 
 test_a_risk_group_is_known_when_each_factor_is_in_the_table if {
 	_known({"exposure": "internal", "autonomy": "advisory", "data_class": "public"})
@@ -185,6 +253,7 @@ test_a_risk_group_is_known_when_each_factor_is_in_the_table if {
 
 test_nothing_is_known_without_a_table if {
 	risk := {"exposure": "internal", "autonomy": "advisory", "data_class": "public"}
-	not tiers.known(risk) with data.governance.config.values.tiers as {"factors": {}}
-	not tiers.known(risk) with data.governance.config.values.tiers as {}
+	not tiers.known("risk", risk) with data.governance.config.values.tiers as {"factors": {}}
+	not tiers.known("risk", risk) with data.governance.config.values.tiers as {}
+	not tiers.known("elsewhere", risk) with data.governance.config.values.tiers as _table
 }

@@ -32,5 +32,5 @@ import data.governance.lib.tiers
 
 compliant contains ["models", i] if {
 	some i, model in input.facts.models
-	tiers.known(model.risk)
+	tiers.known("risk", model.risk)
 }

@@ -17,7 +17,8 @@ _pointer(factor) := sprintf("/facts/models/1/risk/%s", [factor])
 test_known_factors_pass_at_both_stages if {
 	every sample in _samples {
 		testing.says(_code, sample) == "pass"
-		testing.decision(sample).tier == {"value": "high", "unknown": []}
+		tier := testing.decision(sample).tier
+		[tier.value, tier.unknown, tier.points] == ["high", [], 4]
 	}
 }
 

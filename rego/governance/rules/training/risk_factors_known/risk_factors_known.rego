@@ -26,4 +26,4 @@ package governance.rules.training.risk_factors_known
 
 import data.governance.lib.tiers
 
-compliant contains [] if tiers.known(input.facts.risk)
+compliant contains [] if tiers.known("risk", input.facts.risk)

@@ -19,7 +19,8 @@ test_the_sample_passes if testing.says(_code, _sample) == "pass"
 _factors := ["exposure", "autonomy", "data_class"]
 
 test_the_tier_follows_from_the_purpose_and_the_data if {
-	testing.decision(_sample).tier == {"value": "high", "unknown": []}
+	tier := testing.decision(_sample).tier
+	[tier.value, tier.unknown, tier.points] == ["high", [], 4]
 }
 
 test_a_factor_that_the_table_does_not_know_is_denied if {
