@@ -77,6 +77,16 @@ class PurposeSettings(Section):
     """What stands between output and effect."""
 
 
+class GrantSettings(Section):
+    """Lets one pack weaken one thing, and says why; `proctor policy show` tells it to everybody."""
+
+    pack: Annotated[str, Field(min_length=1, max_length=128)]
+    """Name of the pack's folder."""
+    weakens: Annotated[str, Field(pattern=r"^(action|threshold|list|waiver) [a-z][a-z0-9_.]*$")]
+    """What, as the build names it: `action deployment.image_pinned`, `threshold waivers_active`, `list ...`, ..."""
+    reason: Annotated[str, Field(min_length=10, max_length=500)]
+
+
 class PolicySettings(Section):
     """What an organisation lays over the provided configuration; compiled and checked by the build."""
 
@@ -86,6 +96,10 @@ class PolicySettings(Section):
     environments: list[str] = []
     thresholds: dict[str, Any] = {}
     lists: dict[str, list[str]] = {}
+    waivers: dict[str, Annotated[int, Field(ge=1, le=366)] | Literal[False]] = {}
+    """How many days a waiver of a rule may last; false: it can't be waived."""
+    grants: list[GrantSettings] = []
+    """What packs may weaken, each by name."""
     tiers: dict[str, dict[str, int]] = {}
     """Points of the risk tier's factors: factor -> value -> points, over the provided ones."""
     purposes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,127}$")], PurposeSettings] = {}

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from proctor.errors import PolicyError
-from proctor.opa import annotations, configuration, index, soundness
+from proctor.opa import annotations, configuration, index, packs, soundness, weakening
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical, digest, digest_bytes
 
@@ -28,8 +28,6 @@ SIGNING_ALGORITHM: Final = "ES256"
 """ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4): of the elliptic-curve algorithms, OPA's command line also takes
 Ed25519, but the `keys` of its configuration, which a sidecar needs, refuse it."""
 _SOURCES: Final = ("governance", "authz", "system")
-_RULE_DEPTH: Final = 5
-"""Parts of a rule's path: governance/rules/<stage>/<name>/<name>.rego."""
 _NEW_KEY: Final = "Move the file away: the next start makes a new key, and a sidecar needs its public half"
 _OWN_PACKAGES: Final = ("data.governance.", "data.authz", "data.system.authz")
 
@@ -101,9 +99,11 @@ def lay_out(
 ) -> LaidOut:
     """Collect, check and generate the policy into the folder `stage`; parameters and errors as `build`."""
     files = _collect(source, stage)
-    for pack in settings.packs:
-        files |= _add_pack(pack, stage, files)
-    rules, document, warnings = _write_generated(stage, source, settings, binary, provided)
+    collected: list[packs.Pack] = []
+    for folder in settings.packs:
+        collected.append(packs.collect(folder, stage, files))
+        files |= collected[-1].files
+    rules, document, warnings = _write_generated(stage, source, settings, binary, provided, collected)
     content = digest({str(path.relative_to(stage)): digest_bytes(path.read_bytes()) for path in _files(stage)})
     revision = content.removeprefix("sha256:")[:16]
     document["revision"] = revision
@@ -165,57 +165,13 @@ def _collect(source: Path, stage: Path) -> set[str]:
     return found
 
 
-def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
-    """Copy the rules of a pack; refuse everything by which a pack could change what is not its own."""
-    problems: list[str] = []
-    found: set[str] = set()
-    try:
-        manifest = json.loads((pack / ".manifest").read_bytes())
-        roots = set(manifest["roots"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PolicyError(
-            f"reading the pack {pack}",
-            [f".manifest: {error}"],
-            "A pack lists the root of each of its rules in .manifest",
-        ) from error
-    for path in _files(pack):
-        relative = path.relative_to(pack)
-        if (
-            path.name == ".manifest"
-            or path.name.endswith("_test.rego")
-            or path.suffix == ".md"
-            or (path.suffix == ".json" and "samples" in relative.parts)
-            or any(part.startswith(".") for part in relative.parts[:-1])  # a checkout's own folders, such as .git
-        ):
-            continue
-        if path.suffix != ".rego":
-            problems.append(f"{relative}: a pack holds rules and their tests, no data; configuration goes into YAML")
-            continue
-        parts = relative.parts
-        expected = ("governance", "rules")
-        if len(parts) != _RULE_DEPTH or parts[:2] != expected or parts[4] != f"{parts[3]}.rego":
-            problems.append(f"{relative}: a rule stands at governance/rules/<stage>/<name>/<name>.rego")
-            continue
-        root = "/".join(parts[:4])
-        if root not in roots:
-            problems.append(f"{relative}: .manifest does not list the root {root}")
-        if str(relative) in taken:
-            problems.append(f"{relative}: this rule already exists; a pack can only add rules")
-            continue
-        target = stage / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-        found.add(str(relative))
-    problems += [
-        f".manifest: root {root} has no rule" for root in sorted(roots - {"/".join(Path(f).parts[:4]) for f in found})
-    ]
-    if problems:
-        raise PolicyError(f"reading the pack {pack}", problems)
-    return found
-
-
 def _write_generated(
-    stage: Path, source: Path, settings: PolicySettings, binary: Path, provided: frozenset[str] | None
+    stage: Path,
+    source: Path,
+    settings: PolicySettings,
+    binary: Path,
+    provided: frozenset[str] | None,
+    collected: Sequence[packs.Pack],
 ) -> tuple[list[annotations.RuleAnnotation], dict[str, Any], list[str]]:
     inspected = annotations.inspect(binary, stage)
     _check_packages(inspected, stage)
@@ -223,8 +179,11 @@ def _write_generated(
     soundness.check(binary, stage, rules)
     (stage / "governance" / "main" / "dispatch").mkdir(parents=True, exist_ok=True)
     (stage / "governance" / "main" / "dispatch" / "dispatch.rego").write_text(dispatch(stage, rules), encoding="utf-8")
-    settled = configuration.load(source / "governance" / "config" / "provided.yaml", settings)
+    defaults = source / "governance" / "config" / "provided.yaml"
+    settled = configuration.load(defaults, settings, [pack.configuration for pack in collected])
     _check_names(stage, rules, settled)
+    weakening.check(defaults, settings, collected, rules, lambda rule: (stage / rule.file).read_text(encoding="utf-8"))
+    rules = configuration.with_waivers(rules, settled)
     _write_json(stage / "governance" / "config" / "values" / "data.json", configuration.values(settled))
     warned = _warned(rules, provided) if settings.profile == "starter" else {}
     document = index.build(
@@ -236,6 +195,7 @@ def _write_generated(
         warned=warned,
         provided=provided,
     )
+    document["grants"] = [grant.model_dump() for grant in settings.grants]
     _write_json(stage / "governance" / "index" / "data.json", document)
     return rules, document, [f"{code} only warns: {why}" for code, why in sorted(warned.items())]
 

@@ -7,13 +7,13 @@ environment that nobody knows must find nothing.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proctor.errors import PolicyError
-from proctor.opa.annotations import RuleAnnotation
+from proctor.opa.annotations import Custom, RuleAnnotation, Waivable
 from proctor.settings import PolicySettings
 from proctor.vocabulary.facts import Identifier
 from proctor.vocabulary.words import Action, Point, RiskTier, Severity
@@ -109,14 +109,34 @@ class Configuration(Part):
     lists: dict[Identifier, list[str]]
     tiers: Tiers
     limits: Limits
+    waivers: dict[str, Annotated[int, Field(ge=1, le=366)] | Literal[False]] = {}
+    """How many days a waiver of a rule may last, where it is not what the rule's annotation says; false: none."""
 
 
-def load(provided: Path, own: PolicySettings) -> Configuration:
-    """Read the provided file and lay `own` over it; raise `PolicyError` with one line for each wrong entry."""
+class Layer(Protocol):
+    """What a pack lays over the provided configuration, before the organisation's own root configuration."""
+
+    actions: list[ActionEntry]
+    thresholds: dict[str, Any]
+    lists: dict[str, list[str]]
+    waivers: dict[str, Any]
+
+
+def load(provided: Path, own: PolicySettings, packs: Sequence[Layer] = ()) -> Configuration:
+    """Read the provided file and lay the packs and then `own` over it.
+
+    A pack may bring names of its own, which `own` can set. Raises `PolicyError` with one line for each wrong entry.
+    """
     try:
         document: dict[str, Any] = yaml.safe_load(provided.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise PolicyError(f"reading {provided}", [str(error)]) from error
+    document["waivers"] = {}
+    for pack in packs:
+        document["actions"] += pack.actions
+        for part in ("thresholds", "lists", "waivers"):
+            document[part] = {**document[part], **getattr(pack, part)}
+    document["waivers"] |= own.waivers
     document["actions"] = [*document["actions"], *own.actions]
     document["environments"] = list(dict.fromkeys([*document["environments"], *own.environments]))
     problems = [
@@ -162,6 +182,22 @@ def _lay_points(factors: dict[str, dict[str, Any]], own: Mapping[str, Mapping[st
         factors[name] = {**factors[name], "points": {**factors[name]["points"], **own[name]}}
     strangers = sorted(own.keys() - factors.keys())
     return [f"tiers.{name}: no such factor; there is {', '.join(factors)}" for name in strangers]
+
+
+def with_waivers(rules: Sequence[RuleAnnotation], configuration: Configuration) -> list[RuleAnnotation]:
+    """Return the rules with the waivers that the configuration permits; raise `PolicyError` for a rule that is none."""
+    if strangers := sorted(configuration.waivers.keys() - {rule.code for rule in rules}):
+        raise PolicyError("reading the policy's configuration", [f"waivers.{code}: no such rule" for code in strangers])
+    return [
+        rule
+        if rule.code not in configuration.waivers
+        else rule.model_copy(update={"custom": _waivable(rule.custom, configuration.waivers[rule.code])})
+        for rule in rules
+    ]
+
+
+def _waivable(custom: Custom, days: int | Literal[False]) -> Custom:
+    return custom.model_copy(update={"waivable": Waivable(max_days=days) if days else False})
 
 
 def values(configuration: Configuration) -> dict[str, Any]:
