@@ -86,7 +86,7 @@ def test_what_is_stricter_needs_no_grant(pack: dict[str, Any], check: Check) -> 
 
 
 @pytest.mark.parametrize(("pack", "name", "detail"), WEAKER.values(), ids=WEAKER.keys())
-def test_what_is_weaker_is_refused_by_name_unless_it_is_granted(
+def test_row_07_what_is_weaker_is_refused_by_name_unless_it_is_granted(
     pack: dict[str, Any], name: str, detail: str, check: Check
 ) -> None:
     with pytest.raises(PolicyError) as refused:
