@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from proctor.errors import PolicyError
-from proctor.opa import annotations, configuration, index, soundness
+from proctor.opa import annotations, clauses, configuration, index, soundness
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical, digest, digest_bytes
 
@@ -185,6 +185,7 @@ def _add_pack(pack: Path, stage: Path, taken: set[str]) -> set[str]:
             or path.name.endswith("_test.rego")
             or path.suffix == ".md"
             or (path.suffix == ".json" and "samples" in relative.parts)
+            or (path.suffix == ".yaml" and relative.parent == Path(clauses.PACK_FOLDER))
             or any(part.startswith(".") for part in relative.parts[:-1])  # a checkout's own folders, such as .git
         ):
             continue
@@ -220,6 +221,8 @@ def _write_generated(
     inspected = annotations.inspect(binary, stage)
     _check_packages(inspected, stage)
     rules = annotations.rules_of(inspected)
+    base = clauses.load(source, settings.packs)
+    clauses.check(base, rules)
     soundness.check(binary, stage, rules)
     (stage / "governance" / "main" / "dispatch").mkdir(parents=True, exist_ok=True)
     (stage / "governance" / "main" / "dispatch" / "dispatch.rego").write_text(dispatch(stage, rules), encoding="utf-8")
@@ -235,6 +238,7 @@ def _write_generated(
         profile=settings.profile,
         warned=warned,
     )
+    document["clauses"] = base.named_by(rules)
     _write_json(stage / "governance" / "index" / "data.json", document)
     return rules, document, [f"{code} only warns: {why}" for code, why in sorted(warned.items())]
 
