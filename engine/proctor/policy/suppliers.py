@@ -48,6 +48,11 @@ class Supplier:
 
 @cache
 def suppliers() -> tuple[Supplier, ...]:
+    """Return `everybody`, asked once: what is installed does not change while a process runs."""
+    return everybody()
+
+
+def everybody() -> tuple[Supplier, ...]:
     """Return everybody, Proctor's own first.
 
     Raises `SettingsError` for an installed adapter that can't be imported.

@@ -11,6 +11,14 @@ from proctor.cli import exits, session
 from proctor.policy import catalogue
 
 ROOT = Path(__file__).resolve().parents[3]
+CONSENT = """\
+[ ] datasets/*/consent
+      purposes: strings, status: string, withdrawn: number
+      about the item, observed or stronger, unless exempt
+      from catalog
+      for data.consent_covers_purpose
+"""
+PAGE = (ROOT / "docs" / "policy-authors.md").read_text(encoding="utf-8")
 Proctor = Callable[..., tuple[int, str, str]]
 
 
@@ -124,8 +132,8 @@ def test_coverage_as_json_has_everything_that_the_clause_base_says(offline: Proc
 def test_facts_are_a_checklist_and_an_input_to_fill(offline: Proctor) -> None:
     code, out, said = offline("policy", "facts", "training", "--operation", "train")
     assert code == exits.ALLOW
-    assert "[ ] datasets/*/consent\n      purposes: strings, status: string, withdrawn: number" in out
-    assert "observed or stronger, unless exempt\n      from catalog\n      for data.consent_covers_purpose" in out
+    assert CONSENT in out
+    assert "      about the item, observed or stronger\n      from catalog\n      for data.dataset_registered\n" in out
     assert "for training --kind run --operation train" in said
     empty = json.loads(offline("policy", "facts", "training", "--operation", "train", "-o", "json")[1])
     assert empty["facts"]["plan"]["commit"] is None
@@ -148,3 +156,14 @@ def test_docs_are_written_and_checked(offline: Proctor, tmp_path: Path) -> None:
     page.write_text(page.read_text() + "edited\n")
     code, out, _ = offline("policy", "docs", "--into", str(folder), "--check")
     assert (code, out) == (exits.DENY, f"differs: {page}\n")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^proctor (policy (?:list|show|facts|coverage) ?.*)$", PAGE, re.MULTILINE))
+def test_the_commands_on_the_page_work(offline: Proctor, line: str) -> None:
+    code, out, _ = offline(*line.partition(" > ")[0].split())
+    assert code == exits.ALLOW
+    assert out
+
+
+def test_there_are_commands_on_the_page() -> None:
+    assert len(re.findall(r"^proctor policy", PAGE, re.MULTILINE)) >= 7

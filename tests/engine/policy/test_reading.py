@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import date
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proctor.errors import NotFoundError, UsageError
+from proctor.errors import NotFoundError, SettingsError, UsageError
 from proctor.opa.clauses import Machine
 from proctor.policy import catalogue, checklist, coverage, pages, suppliers
 from proctor.policy.catalogue import Catalogue
@@ -110,6 +111,21 @@ def test_every_group_is_delivered_by_proctor_or_by_others_and_not_by_both() -> N
     assert not [one.name for one in suppliers.suppliers() if one.name not in _OWN and one.groups & suppliers.OWNED]  # type: ignore[operator]
     assert [one.name for one in suppliers.of("models/*/registration")] == ["inventory"]
     assert suppliers.of("models/*/nothing") == []
+
+
+def test_an_adapter_that_does_not_say_may_state_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("silent", "json:loads", suppliers.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(suppliers, "entry_points", lambda **_: [entry])
+    monkeypatch.setattr(suppliers, "suppliers", suppliers.everybody)
+    assert [one.name for one in suppliers.of("models/*/nothing")] == ["silent"]
+    assert suppliers.delivered() is None
+
+
+def test_an_adapter_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("lost", "proctor_adapters_lost:create", suppliers.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(suppliers, "entry_points", lambda **_: [entry])
+    with pytest.raises(SettingsError, match="asking the adapter lost which facts it states"):
+        suppliers.everybody()
 
 
 _OWN = frozenset(provider.name for provider in suppliers.OWN)
