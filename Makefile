@@ -125,12 +125,12 @@ e2e-docker: setup ## docker-compose.yml and an OPA container as the external eng
 ##@ Generated files
 
 .PHONY: generate
-generate: setup ## Rewrite the JSON Schemas and the generated pages of docs/
-	@$(RUN) generate -- $(BIN)/python -m proctor.policy.reference .
+generate: setup opa ## Rewrite the JSON Schemas and the generated pages of docs/
+	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(RUN) generate -- $(BIN)/python -m proctor.policy.reference .
 
 .PHONY: generated-check
-generated-check: setup ## Fail if a generated file is not what the code says
-	@$(RUN) generated -- $(BIN)/python -m proctor.policy.reference . --check
+generated-check: setup opa ## Fail if a generated file is not what the code and the policy say
+	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(RUN) generated -- $(BIN)/python -m proctor.policy.reference . --check
 
 ##@ Clean up
 

@@ -64,6 +64,7 @@ def test_wheel_carries_both_roots_the_policy_and_the_pinned_opa_module(tmp_path:
     for name in (
         "proctor/plugins.py",
         "proctor/_rego/governance/main/main.rego",
+        "proctor/_rego/governance/clauses/eu-ai-act.yaml",
         "proctor/_regal/config.yaml",
         "proctor/_regal/rules/custom/proctor/undeclared_read/undeclared_read.rego",
         "proctor/_tools/opa/go.mod",

@@ -6,8 +6,9 @@ system's own reply. It registers a function under the entry-point group `proctor
     [project.entry-points."proctor.adapters"]
     kubernetes = "proctor_adapters.kubernetes:create"
 
-which receives `Services` and returns an `Adapter`. Proctor never imports an adapter by name, and adapters never
-import each other.
+which receives `Services` and returns an `Adapter`. Beside it, `states()` returns the fact groups that come with the
+adapter's questions (also `extras["states"]`); of an adapter without it, any group may. Proctor never imports an
+adapter by name, and adapters never import each other.
 """
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence

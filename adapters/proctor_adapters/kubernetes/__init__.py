@@ -14,7 +14,7 @@ from proctor_adapters.kubernetes.configuration import KubernetesSettings
 from proctor_adapters.kubernetes.routes import UNAUTHENTICATED, router
 from proctor_adapters.kubernetes.translate import translate_manifest
 
-__all__ = ["create"]
+__all__ = ["create", "states"]
 
 
 def create(services: Services) -> Adapter:
@@ -29,5 +29,10 @@ def create(services: Services) -> Adapter:
         router=router(services, settings),
         unauthenticated=UNAUTHENTICATED,
         translate_manifest=translate,
-        extras={"settings": settings, "states": ("models/*/reference", "images/*/reference", "workload")},
+        extras={"settings": settings, "states": states()},
     )
+
+
+def states() -> tuple[str, ...]:
+    """Return the fact groups that come with the adapter's questions."""
+    return ("models/*/reference", "images/*/reference", "workload")

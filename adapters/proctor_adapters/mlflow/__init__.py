@@ -7,7 +7,7 @@ Nothing is imported by this page that MLflow's process would not want.
 
 from proctor.plugins import Adapter, Services
 
-__all__ = ["create"]
+__all__ = ["create", "states"]
 
 
 def create(services: Services) -> Adapter:
@@ -16,8 +16,14 @@ def create(services: Services) -> Adapter:
     from proctor_adapters.mlflow.configuration import MlflowSettings  # noqa: PLC0415
     from proctor_adapters.mlflow.gate import Gate  # noqa: PLC0415
     from proctor_adapters.mlflow.routes import router  # noqa: PLC0415
-    from proctor_adapters.mlflow.translate import STATES  # noqa: PLC0415
 
     settings = MlflowSettings.read(services.configuration)
     routes = router(Gate(services, settings), Check(services, settings))
-    return Adapter(name="mlflow", router=routes, extras={"states": STATES})
+    return Adapter(name="mlflow", router=routes, extras={"states": states()})
+
+
+def states() -> tuple[str, ...]:
+    """Return the fact groups that come with the adapter's questions."""
+    from proctor_adapters.mlflow.translate import STATES  # noqa: PLC0415
+
+    return STATES

@@ -7,7 +7,7 @@ that it says is declared. docs/catalogs.md is for those who send.
 
 from proctor.plugins import Adapter, Services
 
-__all__ = ["create"]
+__all__ = ["create", "states"]
 
 
 def create(services: Services) -> Adapter:
@@ -17,4 +17,9 @@ def create(services: Services) -> Adapter:
 
     worker = Worker.of(services)
     own, fixed = routers(worker)
-    return Adapter(name="openlineage", router=own, fixed=fixed, background=worker.run, extras={"states": ()})
+    return Adapter(name="openlineage", router=own, fixed=fixed, background=worker.run, extras={"states": states()})
+
+
+def states() -> tuple[str, ...]:
+    """Return the fact groups that come with the adapter's questions: none, the catalog keeps what it is told."""
+    return ()

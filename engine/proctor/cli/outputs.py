@@ -83,14 +83,26 @@ def write_decisions(judged: Sequence[Judged], destinations: Sequence[Destination
 
 
 def write_rows(
-    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], destinations: Sequence[Destination], *, empty: str
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    destinations: Sequence[Destination],
+    *,
+    empty: str,
+    document: Any = None,
+    lines: Sequence[str] | None = None,
 ) -> None:
-    """Write a list of things. `columns` maps each title to the key that it shows; `empty` is said of no rows."""
+    """Write a list of things. `columns` maps each title to the key that it shows; `empty` is said of no rows.
+
+    `document`: what JSON holds, where that is more than the rows. `lines`: what a terminal shows instead of a table, of
+    rows that are too wide for one.
+    """
     for destination in destinations:
         if destination.form is Format.JSON:
-            text = as_json(list(rows))
+            text = as_json(list(rows) if document is None else document)
         elif destination.form is Format.MARKDOWN:
             text = _markdown(rows, columns)
+        elif rows and lines is not None:
+            text = "\n".join(map(plain, lines))
         elif rows:
             text = _table(rows, columns, colour=destination.file is None and terminal.coloured(sys.stdout))
         else:
@@ -98,10 +110,21 @@ def write_rows(
         _write(text, destination.file)
 
 
-def write_one(document: Mapping[str, Any], lines: Sequence[str], destinations: Sequence[Destination]) -> None:
-    """Write one thing: as JSON, or as the `lines` that a person reads."""
+def write_one(
+    document: Mapping[str, Any],
+    lines: Sequence[str],
+    destinations: Sequence[Destination],
+    *,
+    markdown: str | None = None,
+) -> None:
+    """Write one thing: as JSON, as a page where there is one, or as the `lines` that a person reads."""
     for destination in destinations:
-        text = as_json(document) if destination.form is Format.JSON else "\n".join(map(plain, lines))
+        if destination.form is Format.JSON:
+            text = as_json(document)
+        elif destination.form is Format.MARKDOWN and markdown is not None:
+            text = markdown
+        else:
+            text = "\n".join(map(plain, lines))
         _write(text, destination.file)
 
 

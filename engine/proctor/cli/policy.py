@@ -1,20 +1,17 @@
-"""`proctor policy`: the authors' side. Works on files; only `list` and `show` ask what a server enforces."""
+"""`proctor policy`: the authors' side. Works on files; only `list --server` and `show --server` ask a server."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from proctor.cli import exits, outputs, session
-from proctor.cli.listing import rows_of
+from proctor.cli import exits, outputs, policy_pages
 from proctor.cli.options import ListOutputOption
+from proctor.cli.policy_files import binary_of as _binary
+from proctor.cli.policy_files import settings_of as _settings
 from proctor.cli.terminal import progress, result
-from proctor.errors import NotFoundError
 
-if TYPE_CHECKING:
-    from proctor.settings import Settings
-
-app = typer.Typer(no_args_is_help=True, help="Write, test and build rules; see which are enforced.")
+app = typer.Typer(no_args_is_help=True, help="Write, test and build rules; see what they ask and which are enforced.")
 PackOption = Annotated[Path | None, typer.Option("--pack", help="A pack's folder, in addition to the provided policy.")]
 
 
@@ -86,51 +83,4 @@ def lint(pack: PackOption = None) -> None:
     raise typer.Exit(exits.ALLOW if report.ok else exits.DENY)
 
 
-@app.command("list")
-def list_(output: ListOutputOption = None) -> None:
-    """List the rules in force."""
-    destinations = outputs.parse(output or [], outputs.OF_LISTS)
-    policy = session.run(lambda api: api.get("/v1/policy"))
-    rows = _rules(policy)
-    progress(f"policy {policy.get('revision')}, profile {policy.get('profile')}")
-    columns = {"Rule": "code", "Severity": "severity", "Title": "title", "Controls": "controls"}
-    outputs.write_rows(rows, columns, destinations, empty="No rules.")
-
-
-@app.command()
-def show(
-    rule: Annotated[str, typer.Argument(help="The rule's code, such as deployment.model_registered.")],
-    output: ListOutputOption = None,
-) -> None:
-    """Show one rule in force: what it asks for, what it rests on, and how to mend a failure."""
-    destinations = outputs.parse(output or [], outputs.OF_LISTS)
-    rows = {row["code"]: row for row in _rules(session.run(lambda api: api.get("/v1/policy")))}
-    if (found := rows.get(rule)) is None:
-        raise NotFoundError(f"looking for the rule {rule}", f"{len(rows)} others", "See 'proctor policy list'")
-    shown = [key for key in found if key not in {"code", "title"}]
-    lines = [f"{rule}: {found.get('title', '')}", *(f"  {key:<13} {outputs.cell(found[key])}" for key in shown)]
-    outputs.write_one(found, lines, destinations)
-
-
-def _rules(policy: Any) -> list[dict[str, Any]]:
-    rules = policy.get("rules") if isinstance(policy, dict) else None
-    if isinstance(rules, dict):
-        return [{"code": code, **rule} for code, rule in sorted(rules.items())]
-    return rows_of(policy, "rules")
-
-
-def _settings(pack: Path | None) -> "Settings":
-    from proctor.settings import Settings, load
-
-    settings = load()
-    if pack is None:
-        return settings
-    changed = settings.policy.model_dump() | {"packs": [*settings.policy.packs, pack.resolve()]}
-    return Settings.model_validate(settings.model_dump() | {"policy": changed})
-
-
-def _binary(settings: "Settings") -> Path:
-    from proctor.opa import binary
-
-    path: Path = binary.find(settings).path
-    return path
+policy_pages.register(app)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from proctor.errors import PolicyError
-from proctor.opa import annotations, configuration, index, packs, soundness, weakening
+from proctor.opa import annotations, clauses, configuration, index, packs, soundness, weakening
 from proctor.settings import PolicySettings
 from proctor.vocabulary.canonical import canonical, digest, digest_bytes
 
@@ -176,6 +176,8 @@ def _write_generated(
     inspected = annotations.inspect(binary, stage)
     _check_packages(inspected, stage)
     rules = annotations.rules_of(inspected)
+    base = clauses.load(source, settings.packs)
+    clauses.check(base, rules)
     soundness.check(binary, stage, rules)
     (stage / "governance" / "main" / "dispatch").mkdir(parents=True, exist_ok=True)
     (stage / "governance" / "main" / "dispatch" / "dispatch.rego").write_text(dispatch(stage, rules), encoding="utf-8")
@@ -196,6 +198,7 @@ def _write_generated(
         provided=provided,
     )
     document["grants"] = [grant.model_dump() for grant in settings.grants]
+    document["clauses"] = base.named_by(rules)
     _write_json(stage / "governance" / "index" / "data.json", document)
     return rules, document, [f"{code} only warns: {why}" for code, why in sorted(warned.items())]
 

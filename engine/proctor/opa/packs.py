@@ -16,6 +16,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from proctor.errors import PolicyError
+from proctor.opa import clauses
 from proctor.opa.configuration import ActionEntry, Number, Part
 from proctor.vocabulary.facts import Identifier
 from proctor.vocabulary.words import RiskTier
@@ -78,6 +79,7 @@ def collect(folder: Path, stage: Path, taken: set[str]) -> Pack:
             or path.name.endswith("_test.rego")
             or path.suffix == ".md"
             or (path.suffix == ".json" and "samples" in relative.parts)
+            or (path.suffix == ".yaml" and relative.parent == Path(clauses.PACK_FOLDER))
             or any(part.startswith(".") for part in relative.parts[:-1])  # a checkout's own folders, such as .git
         ):
             continue

@@ -208,7 +208,7 @@ class Waivers:
         tried = f"waiving {wanted.rule}"
         rule = policy.rules.get(wanted.rule)
         if rule is None:
-            raise _refused(tried, "the policy has no such rule", "See 'proctor policy list'")
+            raise _refused(tried, "the policy has no such rule", "See 'proctor policy list --server'")
         waivable = rule["waivable"]
         if not isinstance(waivable, Mapping):
             raise RefusedError(

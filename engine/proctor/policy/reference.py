@@ -1,14 +1,17 @@
 """Generates the reference pages and schemas from the code, so that they can't drift from it.
 
-`python -m proctor.policy.reference ROOT` writes `rego/schemas/*.json`, `docs/facts.md` and `docs/reason-codes.md`
-below ROOT; with `--check` it writes nothing and exits 1 when a file differs.
+`python -m proctor.policy.reference ROOT` writes `rego/schemas/*.json`, `docs/facts.md`, `docs/reason-codes.md`,
+`docs/rules/` and `docs/coverage.md` below ROOT; with `--check` it writes nothing and exits 1 when a file differs. The
+last two come from the policy at ROOT, read with an OPA: PROCTOR_OPA_BIN, or where `proctor opa` looks.
 """
 
 import ast
 import inspect
 import json
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +19,10 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from proctor.opa import binary
+from proctor.policy import pages as policy_pages
+from proctor.policy.catalogue import read
+from proctor.settings import load
 from proctor.vocabulary import facts, reasons
 from proctor.vocabulary.decision import Decision, Verdict
 from proctor.vocabulary.request import DecisionRequest
@@ -140,9 +147,19 @@ def main(arguments: list[str]) -> int:
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+    stale += [path.relative_to(root).as_posix() for path in _of_policy(root, check=check)]
     for name in stale:
         sys.stderr.write(f"{'differs from the code' if check else 'written'}: {name}\n")
     return 1 if check and stale else 0
+
+
+def _of_policy(root: Path, *, check: bool) -> list[Path]:
+    """Write or check the pages of the provided policy as it is without anybody's configuration."""
+    with tempfile.TemporaryDirectory(prefix="prc-") as folder:
+        named = {key: value for key, value in os.environ.items() if key == "PROCTOR_OPA_BIN"}
+        settings = load({**named, "PROCTOR_STATE_DIR": folder, "PROCTOR_POLICY_DIR": str(root / "rego")})
+        catalogue = read(settings, binary.find(settings).path)
+    return policy_pages.write(policy_pages.of_policy(catalogue), root / "docs", check=check)
 
 
 if __name__ == "__main__":

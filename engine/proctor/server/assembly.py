@@ -35,12 +35,13 @@ from proctor.opa.engine import PolicyEngine
 from proctor.oversight.waivers import Policy as WaiverPolicy
 from proctor.oversight.waivers import Waivers
 from proctor.plugins import ENTRY_POINT_GROUP, Adapter, AdapterFactory, Asking, Decider, Services
+from proctor.policy import suppliers
 from proctor.server.access import AccessTable
 from proctor.server.components import Components, Policy
 from proctor.server.limits import Buckets
 from proctor.server.metrics import Metrics
 from proctor.server.permissions import Permissions
-from proctor.server.registers import OWNED, STATED, Registers
+from proctor.server.registers import Registers
 from proctor.settings import Settings
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
@@ -214,8 +215,8 @@ def load_adapters(settings: Settings, services: Callable[[str], Services]) -> li
 async def build_policy(settings: Settings, adapters: Sequence[Adapter]) -> BuiltBundle:
     """Build, check and sign the policy. Raises `PolicyError`, or whatever keeps OPA from being found."""
     found = await asyncio.to_thread(opa_binary.find, settings)
-    owned = set(OWNED)
-    stated: set[str] | None = set(STATED)
+    owned = set(suppliers.OWNED)
+    stated: set[str] | None = set(suppliers.STATED)
     for adapter in adapters:
         owned.update(group for provider in adapter.providers for group in provider.provides)
         groups = adapter.extras.get("states")

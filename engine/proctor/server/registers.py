@@ -29,15 +29,6 @@ from proctor.settings import Settings
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
 
-OWNED: frozenset[str] = frozenset(
-    group
-    for provider in (InventoryProvider, PrincipalFacts, WaiverFacts, CatalogFacts, PurposeFacts, PreflightFacts)
-    for group in provider.provides
-)
-"""Fact groups that Proctor itself provides."""
-STATED: frozenset[str] = frozenset({"plan", "claim", "datasets/*/reference"})
-"""Fact groups that every caller of `/v1/decisions` can state about what they are about to do."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registers:

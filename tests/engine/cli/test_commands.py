@@ -211,5 +211,7 @@ def test_lists_are_tables_json_and_markdown(api: Api, proctor: Proctor) -> None:
 def test_policy_show_knows_only_rules_in_force(api: Api, proctor: Proctor) -> None:
     rules = [{"code": "deployment.image_pinned", "title": "Image is pinned", "severity": "high"}]
     api.on("GET", "/v1/policy", {"revision": "r", "profile": "starter", "rules": rules})
-    assert "Image is pinned" in proctor("policy", "show", "deployment.image_pinned")[1]
-    assert proctor("policy", "show", "deployment.nothing")[0] == 2
+    assert "Image is pinned" in proctor("policy", "show", "deployment.image_pinned", "--server")[1]
+    assert "Image is pinned" in proctor("policy", "list", "--server")[1]
+    assert proctor("policy", "show", "deployment.nothing", "--server")[0] == 2
+    assert proctor("policy", "list", "--server", "--pack", "bank")[0] == 2
