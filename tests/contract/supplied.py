@@ -2,7 +2,8 @@
 
 `rego/samples/supplied.json` maps groups to what is said by default: `values`, how many `days_ago`, and where it matters
 `tier` and `about` (`purpose` or `actor` where it is not about the item or the subject). A sample lays its own
-`given.supplied` over it: null takes a group back, and a key may name one item (`models/<id>/fairness`).
+`given.supplied` over it: null takes a group back, and a key may name one item (`models/<id>/fairness`). Among the
+values, `{"days_ago": 3}` stands for a time.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from proctor.plugins import FactGroup, Question
+from proctor.store.moments import to_text
 from proctor.vocabulary.words import EvidenceTier
 
 _FILE: Final = Path(__file__).parents[2] / "rego" / "samples" / "supplied.json"
@@ -56,12 +58,18 @@ class Supplied:
                 list_name=at[0] if at else "",
                 index=at[1] if at else 0,
                 group=name.rpartition("/")[2],
-                values={key: value for key, value in said["values"].items() if value is not None},
+                values={key: _value(value, question) for key, value in said["values"].items() if value is not None},
                 about=about,
                 observed_at=question.now - timedelta(days=said["days_ago"]),
                 tier=EvidenceTier(said.get("tier", "observed")),
             )
         ]
+
+
+def _value(value: Any, question: Question) -> Any:
+    if isinstance(value, dict) and set(value) == {"days_ago"}:
+        return to_text(question.now - timedelta(days=value["days_ago"]))
+    return value
 
 
 def unknown(own: Mapping[str, Any]) -> list[str]:

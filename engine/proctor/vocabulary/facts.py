@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from proctor.vocabulary import dataset_facts, model_facts, run_facts, workload_facts
+from proctor.vocabulary import dataset_facts, model_facts, operation_facts, run_facts, workload_facts
 from proctor.vocabulary.fact_types import (
     Digest,
     Evidence,
@@ -50,6 +50,8 @@ class ModelItem(Model):
     reference: model_facts.ModelReference | None = None
     registration: model_facts.ModelRegistration | None = None
     allowance: model_facts.ModelAllowance | None = None
+    stamp: model_facts.ModelStamp | None = None
+    monitors: model_facts.ModelMonitors | None = None
     authorship: model_facts.ModelAuthorship | None = None
     risk: model_facts.ModelRisk | None = None
     use: model_facts.ModelUse | None = None
@@ -70,6 +72,7 @@ class ImageItem(Model):
     id: Word
     digest: Digest | None = None
     reference: workload_facts.ImageReference | None = None
+    signature: workload_facts.ImageSignature | None = None
 
 
 class DatasetItem(Model):
@@ -97,6 +100,13 @@ class Facts(Model):
     workload: workload_facts.Workload | None = None
     deployer: workload_facts.Deployer | None = None
     waivers: workload_facts.WaiverSummary | None = None
+    change: operation_facts.Change | None = None
+    logging: operation_facts.Logging | None = None
+    rollback: operation_facts.Rollback | None = None
+    oversight: operation_facts.Oversight | None = None
+    transparency: operation_facts.Transparency | None = None
+    notice: operation_facts.Notice | None = None
+    network: operation_facts.Network | None = None
     plan: run_facts.TrainingPlan | None = None
     trainer: run_facts.Trainer | None = None
     data_use: run_facts.DataUse | None = None

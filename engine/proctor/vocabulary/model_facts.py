@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from proctor.vocabulary.fact_types import Group, PrincipalId, Word, Words
+from proctor.vocabulary.fact_types import Group, Moment, PrincipalId, Word, Words
 
 
 class ModelReference(Group):
@@ -38,6 +38,30 @@ class ModelAllowance(Group):
     """True when the reference resolves to a digest."""
     digest_allowed: bool
     """True when that digest is allowed for the environment."""
+
+
+class ModelStamp(Group):
+    """The signed statement that this digest was allowed; known once its signature was checked, `verified` by that."""
+
+    valid: bool
+    """True when the signature holds, by a key that counts, and the statement is about this digest."""
+    current: bool
+    """True while the policy revision under which it was made still counts."""
+    environment: Word
+    """The environment for which it was made."""
+    outcome: Word
+    """What was decided: `allow`, or another outcome."""
+    expires: Moment
+    """From when on it says nothing any more."""
+
+
+class ModelMonitors(Group):
+    """The monitors that are set up for the version."""
+
+    kinds: Words
+    """What is watched: `performance`, `drift`, `fairness`, or a kind of the organisation's own."""
+    slowest_hours: Annotated[float, Field(ge=0)]
+    """Hours between two looks of the monitor that looks most rarely."""
 
 
 class ModelAuthorship(Group):

@@ -14,6 +14,15 @@ class ImageReference(Group):
     paths: Words
 
 
+class ImageSignature(Group):
+    """Who signed the image; known once the signature was checked, and `verified` by that."""
+
+    verified: bool
+    """True when the signature holds for the image's digest."""
+    signer: Word
+    """The identity or key by which it holds, as the configuration names it."""
+
+
 class Workload(Group):
     """What the object asks of the cluster."""
 

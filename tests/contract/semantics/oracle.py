@@ -54,6 +54,13 @@ def _threshold(name: str, tier: str) -> float:
     return found
 
 
+def _since(text: str, document: Mapping[str, Any]) -> timedelta:
+    then, now = _moment(text), _moment(document["context"]["now"])
+    assert then is not None
+    assert now is not None
+    return now - then
+
+
 def _apart(validator: str, author: str) -> bool:
     person = _PRINCIPAL.fullmatch(validator) is not None and validator.startswith("person:")
     return person and _PRINCIPAL.fullmatch(author) is not None and validator != author
@@ -129,6 +136,48 @@ MEANINGS: Final[Mapping[str, Means]] = {
         i["reference"]["registries"] != [] and all(map(listed, i["reference"]["registries"]))
     ),
     "deployment.deployer_authorised": lambda d, f, _: d["environment"] in f["deployer"]["environments"],
+    "deployment.deployment_approved": lambda _, f, tier: (
+        f["workload"]["unclassified"] == [] and _threshold("deployment_approval", tier) <= 0
+    ),
+    "deployment.stamp_valid": lambda d, m, _: (
+        m["stamp"]["valid"]
+        and m["stamp"]["current"]
+        and m["stamp"]["outcome"] == "allow"
+        and m["stamp"]["environment"] == d["environment"]
+        and _since(m["stamp"]["expires"], d) < timedelta(0)
+    ),
+    "deployment.change_within_envelope": lambda _, f, __: (
+        f["change"]["against"] == "assessed"
+        and (
+            f["change"]["kind"] in _of("changes_foreseen")
+            or (f["change"]["kind"] in _of("changes_reassessed") and f["change"]["reassessed"])
+        )
+    ),
+    "deployment.logging_retained": lambda _, f, tier: (
+        f["logging"]["enabled"] and f["logging"]["retention_days"] >= _threshold("log_retention_days", tier)
+    ),
+    "deployment.monitors_declared": lambda _, m, tier: (
+        set(_of("monitors_required")) <= set(m["monitors"]["kinds"])
+        and m["monitors"]["slowest_hours"] <= _threshold("monitor_hours", tier)
+    ),
+    "deployment.rollback_ready": lambda d, f, tier: (
+        f["rollback"]["target_valid"]
+        and timedelta(0)
+        <= _since(f["rollback"]["drilled_at"], d)
+        <= timedelta(days=_threshold("rollback_drill_days", tier))
+    ),
+    "deployment.oversight_named": lambda _, f, __: (
+        bool(re.fullmatch(r"person:[a-z0-9]{4,64}", f["oversight"]["owner"]))
+        and f["oversight"]["active"]
+        and f["oversight"]["stop_control"]
+    ),
+    "deployment.transparency_shown": lambda _, f, __: f["notice"]["shown"],
+    "deployment.image_signed": lambda _, i, __: (
+        i["signature"]["verified"] and i["signature"]["signer"] in _of("image_signers")
+    ),
+    "deployment.egress_limited": lambda _, f, __: (
+        f["network"]["limited"] and set(f["network"]["egress"]) <= set(_of("egress_destinations"))
+    ),
     "deployment.workload_classified": lambda _, f, __: f["workload"]["unclassified"] == [],
     "deployment.model_mounts_read_only": lambda _, f, __: f["workload"]["writable_model_mounts"] == [],
     "deployment.resource_limits_set": lambda _, f, __: f["workload"]["unlimited_containers"] == [],
@@ -142,6 +191,7 @@ _NOT_PERSONAL: Final[Means] = lambda _, s, __: not s["sensitivity"]["personal"] 
 EXEMPTIONS: Final[Mapping[str, Means]] = {
     "data.consent_covers_purpose": _NOT_PERSONAL,
     "data.lawful_basis_recorded": _NOT_PERSONAL,
+    "deployment.transparency_shown": lambda _, f, __: not f["transparency"]["applies"],
 }
 
 # --- Evidence --------------------------------------------------------------------------------------------------------
@@ -171,6 +221,8 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, bool)
     if kind == "string":
         return isinstance(value, str) and value != ""
+    if kind == "timestamp":
+        return _moment(value) is not None
     assert kind == "strings"
     return isinstance(value, list) and all(isinstance(one, str) and one != "" for one in value)
 
@@ -282,6 +334,12 @@ def _band(holders: list[Any], about: Callable[[Any], Any], groups: list[str], no
 
 
 def _action(code: str, tier: str, document: Mapping[str, Any]) -> str:
+    begins = _moment(RULES[code].get("effective_on", "2000-01-01T00:00:00Z"))
+    effective = _moment(document["context"]["effective_at"])
+    assert begins is not None
+    assert effective is not None
+    if effective < begins:
+        return "warn"
     case = {"rule": code, "severity": RULES[code]["severity"], "tier": tier,
             "environment": document["environment"], "point": document["point"]}  # fmt: skip
     matching = [

@@ -28,3 +28,16 @@ within(instant, start, end) if {
 	ns(start) <= instant
 	instant < ns(end)
 }
+
+# METADATA
+# description: True while the timestamp is ahead of the decision's own time; what ends now has ended.
+ahead(timestamp) if ns(input.context.now) < ns(timestamp)
+
+# METADATA
+# description: >-
+#   Days, with their fraction, from the timestamp to the decision's own time; undefined for what has not happened yet.
+days_since(timestamp) := (now - then) / 86400000000000 if {
+	now := ns(input.context.now)
+	then := ns(timestamp)
+	then <= now
+}

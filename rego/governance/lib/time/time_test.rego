@@ -172,3 +172,29 @@ test_only_a_number_is_an_instant if {
 		not clock.within(instant, _from, _until)
 	}
 }
+
+_at(now) := {"context": {"now": now}}
+
+test_what_ends_now_is_not_ahead if {
+	clock.ahead("2026-03-02T12:00:00.000001Z") with input as _at("2026-03-02T12:00:00Z")
+	not clock.ahead("2026-03-02T12:00:00Z") with input as _at("2026-03-02T12:00:00Z")
+	not clock.ahead("2026-03-02T11:59:59.999999Z") with input as _at("2026-03-02T12:00:00Z")
+}
+
+test_days_since_are_counted_with_their_fraction if {
+	clock.days_since("2026-03-02T12:00:00Z") == 0 with input as _at("2026-03-02T12:00:00Z")
+	clock.days_since("2026-03-02T00:00:00Z") == 0.5 with input as _at("2026-03-02T12:00:00Z")
+	clock.days_since("2025-03-02T12:00:00Z") == 365 with input as _at("2026-03-02T12:00:00Z")
+	not clock.days_since("2026-03-02T12:00:00.000000001Z") with input as _at("2026-03-02T12:00:00Z")
+}
+
+test_without_two_times_nothing_is_ahead_or_past if {
+	every broken in [null, "", "9999-01-01T00:00:00Z", "2026-02-30T00:00:00Z", 0, true, [], {}] {
+		not clock.ahead(broken) with input as _at("2026-03-02T12:00:00Z")
+		not clock.days_since(broken) with input as _at("2026-03-02T12:00:00Z")
+		not clock.ahead("2099-01-01T00:00:00Z") with input as _at(broken)
+		not clock.days_since("2001-01-01T00:00:00Z") with input as _at(broken)
+	}
+	not clock.ahead("2099-01-01T00:00:00Z") with input as {}
+	not clock.days_since("2001-01-01T00:00:00Z") with input as null
+}
