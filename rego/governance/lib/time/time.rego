@@ -28,3 +28,7 @@ within(instant, start, end) if {
 	ns(start) <= instant
 	instant < ns(end)
 }
+
+# METADATA
+# description: True when a timestamp is later than the clock of this decision; what is up at this instant is over.
+ahead(timestamp) if ns(input.context.now) < ns(timestamp)

@@ -172,3 +172,23 @@ test_only_a_number_is_an_instant if {
 		not clock.within(instant, _from, _until)
 	}
 }
+
+test_what_is_later_than_the_clock_is_ahead if {
+	clock.ahead("2026-03-02T12:00:00.000001Z") with input.context.now as "2026-03-02T12:00:00Z"
+	clock.ahead("2099-12-31T23:59:59Z") with input.context.now as "2026-03-02T12:00:00.000000Z"
+}
+
+# Intervals are half-open: what is up at this very instant is over.
+test_this_instant_is_not_ahead if {
+	every up in ["2026-03-02T12:00:00Z", "2026-03-02T12:00:00.000Z", "2026-03-02T11:59:59.999999Z", "2000-01-01T00:00:00Z"] {
+		not clock.ahead(up) with input.context.now as "2026-03-02T12:00:00Z"
+	}
+}
+
+test_what_is_no_time_is_never_ahead if {
+	every value in [null, 5, true, "", "9999-12-31T00:00:00Z", "2027-01-01", "later", [], {}] {
+		not clock.ahead(value) with input.context.now as "2026-03-02T12:00:00Z"
+		not clock.ahead("2027-01-01T00:00:00Z") with input.context.now as value
+	}
+	not clock.ahead("2027-01-01T00:00:00Z") with input as {}
+}
