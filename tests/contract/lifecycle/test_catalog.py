@@ -34,7 +34,7 @@ PAYMENTS = canonical("s3://lake", "payments")
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 GROUPS = ("catalog", "ownership", "sensitivity", "legal", "purposes", "consent", "licence", "retention")
 CONFIGURATION: dict[str, Any] = {
-    "policy": {"profile": "strict", "purposes": {"fraud-detection": {"exposure": "internal", "autonomy": "supervised"}}}
+    "policy": {"purposes": {"fraud-detection": {"exposure": "internal", "autonomy": "supervised"}}}
 }
 
 
