@@ -89,6 +89,13 @@ class DatasetItem(Model):
     consent: dataset_facts.DatasetConsent | None = None
     licence: dataset_facts.DatasetLicence | None = None
     retention: dataset_facts.DatasetRetention | None = None
+    origin: dataset_facts.DatasetOrigin | None = None
+    special_categories: dataset_facts.DatasetSpecialCategories | None = None
+    quality: dataset_facts.DatasetQuality | None = None
+    representation: dataset_facts.DatasetRepresentation | None = None
+    residency: dataset_facts.DatasetResidency | None = None
+    form: dataset_facts.DatasetForm | None = None
+    feature_set: dataset_facts.DatasetFeatureSet | None = None
 
 
 class Facts(Model):
@@ -110,6 +117,7 @@ class Facts(Model):
     plan: run_facts.TrainingPlan | None = None
     trainer: run_facts.Trainer | None = None
     data_use: run_facts.DataUse | None = None
+    compute: run_facts.Compute | None = None
     claim: run_facts.PreflightClaim | None = None
     preflight: run_facts.Preflight | None = None
     risk: run_facts.RunRisk | None = None

@@ -30,6 +30,13 @@ class DataUse(Group):
     data_class: Word
 
 
+class Compute(Group):
+    """Where the run computes."""
+
+    regions: Words
+    """Countries of all machines that get data, by ISO 3166-1 alpha-2 code in upper case (`DE`)."""
+
+
 class PreflightClaim(Group):
     """The preflight that a run says it has; nothing but a claim."""
 

@@ -34,7 +34,7 @@ PAYMENTS = canonical("s3://lake", "payments")
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 GROUPS = ("catalog", "ownership", "sensitivity", "legal", "purposes", "consent", "licence", "retention")
 CONFIGURATION: dict[str, Any] = {
-    "policy": {"profile": "strict", "purposes": {"fraud-detection": {"exposure": "internal", "autonomy": "supervised"}}}
+    "policy": {"purposes": {"fraud-detection": {"exposure": "internal", "autonomy": "supervised"}}}
 }
 
 
@@ -142,7 +142,7 @@ def event(moment: datetime, **facets: Any) -> DatasetEvent:
 
 GOOD = {
     "pii": "true", "lawful_basis": "consent", "consent_status": "given", "consent_purposes": "fraud-detection",
-    "licence": "internal", "purpose": "fraud-detection",
+    "licence": "internal", "purpose": "fraud-detection", "retention_until": "2099-01-01",
 }  # fmt: skip
 
 
@@ -233,6 +233,8 @@ def test_05_each_thing_that_the_catalog_takes_back_stops_the_training_again(
             ("licence", "CC-BY-NC-4.0", "data.licence_permits_training"),
             ("consent_purposes", "credit-scoring", "data.consent_covers_purpose"),
             ("lawful_basis", "because", "data.lawful_basis_recorded"),
+            ("purpose", "credit-scoring", "data.purpose_compatible"),
+            ("retention_until", "2024-01-01", "data.retention_current"),
         ]
     ):
         catalog.emit(event(NOW - timedelta(minutes=7, seconds=-minutes), tags=tags(**(GOOD | {name: value}))))

@@ -20,7 +20,7 @@ from tests.live.registry import ADMIN, MlflowServer, running_mlflow
 from tests.live.server import ProctorServer, running
 
 _RISK = {"exposure": "internal", "autonomy": "supervised"}
-CONFIGURATION = {"policy": {"profile": "strict", "purposes": {"fraud-detection": _RISK, "cheque-reading": _RISK}}}
+CONFIGURATION = {"policy": {"purposes": {"fraud-detection": _RISK, "cheque-reading": _RISK}}}
 """Two purposes: the tests' own, and that of examples/notebook.ipynb."""
 
 

@@ -25,8 +25,8 @@ def stored() -> Any:
 @pytest.fixture(scope="module")
 def cells(stored: Any, world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Return the code cells, run from the top."""
-    tags = {"pii": "true", "licence": "internal", "purpose": "cheque-reading", "lawful_basis": "consent",
-            "consent_status": "given", "consent_purposes": "cheque-reading"}  # fmt: skip
+    tags = {"pii": "true", "licence": "internal", "purpose": "cheque-reading", "retention_until": "2099-01-01",
+            "lawful_basis": "consent", "consent_status": "given", "consent_purposes": "cheque-reading"}  # fmt: skip
     facets = {"ownership": catalog.owners("team:payments"), "tags": catalog.tags(**tags)}
     dataset = StaticDataset(namespace="s3://lake", name="cheques", facets=facets)
     event = DatasetEvent(eventTime=datetime.now(UTC).isoformat(), producer=catalog.PRODUCER, dataset=dataset)

@@ -72,6 +72,11 @@ def _scored(group: str, holder: Mapping[str, Any]) -> bool:
     return all(holder[group][name] in factor["points"] for name, factor in factors.items())
 
 
+def _later(one: str, other: str) -> bool:
+    first, second = _moment(one), _moment(other)
+    return first is not None and second is not None and first > second
+
+
 MEANINGS: Final[Mapping[str, Means]] = {
     "data.dataset_registered": lambda _, s, __: s["catalog"]["known"],
     "data.dataset_owned": lambda _, s, __: any(map(_PRINCIPAL.fullmatch, s["ownership"]["active_owners"])),
@@ -86,6 +91,32 @@ MEANINGS: Final[Mapping[str, Means]] = {
         )
     ),
     "data.licence_permits_training": lambda _, s, __: s["licence"]["licence"] in _of("licences_training"),
+    "data.origin_recorded": lambda _, s, __: s["origin"]["collection"] in _of("collection_methods"),
+    "data.purpose_compatible": lambda d, s, _: d["purpose"] in s["purposes"]["permitted"],
+    "data.special_categories_grounded": lambda _, s, __: (
+        s["special_categories"]["ground"] in _of("special_grounds")
+        and set(_of("special_conditions")) <= set(s["special_categories"]["conditions"])
+    ),
+    "data.quality_checked": lambda _, s, tier: (
+        s["quality"]["passed"]
+        and s["quality"]["failed"] == 0
+        and s["quality"]["expectations"] >= _threshold("quality_expectations", tier)
+    ),
+    "data.representative": lambda _, s, tier: (
+        set(_of("protected_attributes")) <= set(s["representation"]["attributes"])
+        and s["representation"]["smallest"] >= _threshold("representation_rows", tier)
+    ),
+    "data.retention_current": lambda d, s, _: _later(s["retention"]["until"], d["context"]["now"]),
+    "data.residency_permitted": lambda d, s, _: (
+        d["facts"]["compute"]["regions"] != []
+        and set(d["facts"]["compute"]["regions"]) <= set(s["residency"]["regions"])
+    ),
+    "data.features_versioned": lambda _, s, __: (
+        s["feature_set"]["pinned"]
+        and s["feature_set"]["used"] != []
+        and set(s["feature_set"]["used"]) <= set(s["feature_set"]["defined"])
+        and _PRINCIPAL.fullmatch(s["feature_set"]["owner"]) is not None
+    ),
     "training.preflight_valid": lambda _, f, __: all(f["preflight"][name] for name in ("allowed", "own", "current")),
     "training.recipe_recorded": lambda _, f, __: all(f["plan"][name] for name in ("clean", "locked", "seeded")),
     "training.risk_factors_known": lambda _, f, __: _scored("risk", f),
@@ -192,6 +223,12 @@ EXEMPTIONS: Final[Mapping[str, Means]] = {
     "data.consent_covers_purpose": _NOT_PERSONAL,
     "data.lawful_basis_recorded": _NOT_PERSONAL,
     "deployment.transparency_shown": lambda _, f, __: not f["transparency"]["applies"],
+    "data.purpose_compatible": _NOT_PERSONAL,
+    "data.special_categories_grounded": lambda _, s, __: not s["sensitivity"]["special"],
+    "data.representative": _NOT_PERSONAL,
+    "data.retention_current": _NOT_PERSONAL,
+    "data.residency_permitted": _NOT_PERSONAL,
+    "data.features_versioned": lambda _, s, __: not s["form"]["feature_set"],
 }
 
 # --- Evidence --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from proctor.cli.demo.source import Source
 from proctor.cli.demo.stage import Stage
 
 _PRODUCER: Final = "https://example.com/catalog"
-_KNOWN: Final = {"pii": "true", "licence": "internal", "purpose": objects.PURPOSE}
+_KNOWN: Final = {"pii": "true", "licence": "internal", "purpose": objects.PURPOSE, "retention_until": "2099-01-01"}
 _BASIS: Final = {"lawful_basis": "consent", "consent_status": "given", "consent_purposes": objects.PURPOSE}
 TAGS: Final[Mapping[str, str]] = _KNOWN | _BASIS
 """All that has to be known of the dataset, but its owner."""
