@@ -84,7 +84,7 @@ class Custom(Part):
     approvable: bool = False
     waivable: Waivable | Literal[False] = False
     controls: Annotated[list[Annotated[str, Field(pattern=r"^G-[A-Z]{3}-\d{2}$")]], Field(min_length=1)]
-    clauses: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9.()]+$")]], Field(min_length=1)]
+    clauses: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[A-Za-z0-9.()-]+$")]], Field(min_length=1)]
     message: Annotated[str, Field(min_length=10, max_length=300)]
     remediation: Annotated[str, Field(min_length=10, max_length=400)]
     owner: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]+$")]
