@@ -63,6 +63,16 @@ class ModelItem(Model):
     purpose: model_facts.ModelPurpose | None = None
     validation: model_facts.ModelValidation | None = None
     lineage: model_facts.ModelLineage | None = None
+    reads: model_facts.ModelReads | None = None
+    splits: model_facts.ModelSplits | None = None
+    footprint: model_facts.ModelFootprint | None = None
+    recipe: model_facts.ModelRecipe | None = None
+    signing: model_facts.ModelSigning | None = None
+    comparison: model_facts.ModelComparison | None = None
+    tests: model_facts.ModelTests | None = None
+    impact: model_facts.ModelImpact | None = None
+    explanation: model_facts.ModelExplanation | None = None
+    ownership: model_facts.ModelOwnership | None = None
     fairness: model_facts.ModelFairness | None = None
 
 
@@ -115,6 +125,7 @@ class Facts(Model):
     notice: operation_facts.Notice | None = None
     network: operation_facts.Network | None = None
     plan: run_facts.TrainingPlan | None = None
+    base_models: run_facts.BaseModels | None = None
     trainer: run_facts.Trainer | None = None
     data_use: run_facts.DataUse | None = None
     compute: run_facts.Compute | None = None

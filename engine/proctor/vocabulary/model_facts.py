@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from proctor.vocabulary.fact_types import Group, Moment, PrincipalId, Word, Words
+from proctor.vocabulary.fact_types import Digest, Group, Moment, PrincipalId, Word, Words
 
 
 class ModelReference(Group):
@@ -173,3 +173,117 @@ class ModelLineage(Group):
     """Inputs of the run that its preflight did not name."""
     inputs: Annotated[int, Field(ge=0)]
     """How many inputs the run logged."""
+
+
+class ModelReads(Group):
+    """What the run that made the version really read, by the access logs of the platform and not by its own account."""
+
+    observed: Annotated[int, Field(ge=0)]
+    """How many datasets the logs show it reading; a run that read none was not watched."""
+    undeclared: Words
+    """Those that the run's plan did not name."""
+
+
+class ModelSplits(Group):
+    """How the data was split for training, validation and test, compared row by row, by digest."""
+
+    names: Words
+    """The splits that were compared: `training`, `validation`, `test`."""
+    overlap: Annotated[float, Field(ge=0, le=1)]
+    """Share of the rows outside the training split, 0 to 1, that occur in another split, too."""
+
+
+class ModelFootprint(Group):
+    """What the version cost to train: the run, and all runs that were thrown away on the way to it."""
+
+    method: Word
+    """`measured` by meters or counters of the hardware, or `estimated` from its power and hours."""
+    energy: Annotated[float, Field(ge=0)]
+    """Kilowatt-hours, with the cooling and losses of the data centre where they are known."""
+    compute: Annotated[float, Field(ge=0)]
+    """Hours of accelerators, or of processors where there were none."""
+
+
+class ModelRecipe(Group):
+    """What somebody needs to make the version again, as a document that is kept beside it."""
+
+    parts: Words
+    """What the recipe states: `commit`, `environment`, `datasets`, `seed`, `parameters`, each by digest or value."""
+    lost: Words
+    """What it names and nobody can fetch any more, or no longer with the digest that it had."""
+    digest: Digest
+    """Digest of the recipe."""
+
+
+class ModelSigning(Group):
+    """The signature over the version's files (OpenSSF model signing); `verified` by checking it against the files."""
+
+    covers: bool
+    """True when the signed manifest names exactly the version's files with their digests, the ignored ones aside."""
+    signer: Word
+    """Who signed: the identity in the certificate, or the digest of the public key."""
+    ignored: Words
+    """Paths that the signature leaves out (`ignore_paths` of the manifest), the signature's own file aside."""
+
+
+class ModelComparison(Group):
+    """How the version does against what does its work now, both measured on the same data."""
+
+    incumbents: Words
+    """The versions that hold the place for which this one is meant; empty where nothing ever held it."""
+    against: Words
+    """What it was compared with: the incumbents, or where there are none, a `baseline` that needs no model."""
+    metric: Word
+    """Name of the metric by which all were measured."""
+    difference: float
+    """Lower end of the 95 % confidence interval of its value less the best other's; higher is better."""
+    samples: Annotated[int, Field(ge=0)]
+    """Rows on which all were measured."""
+
+
+class ModelTests(Group):
+    """Tests of how the version withstands what it was not made for, run by somebody else than its author."""
+
+    robustness: Annotated[int, Field(ge=0)]
+    """Passed tests with noise, missing values, shifted data and other errors that happen."""
+    adversarial: Annotated[int, Field(ge=0)]
+    """Passed tests with inputs that were made to mislead it, or training data that was."""
+    privacy: Annotated[int, Field(ge=0)]
+    """Passed tests of what it gives away of its training data: membership inference, inversion, extraction."""
+    failed: Words
+    """Names of the tests that it failed, of whatever kind."""
+
+
+class ModelImpact(Group):
+    """The assessment of the version's impact on people and society, as the assessors' own register has it."""
+
+    assessments: Words
+    """Concluded ones: `fria` (AI Act Art. 27), `dpia` (GDPR Art. 35), `aiia` (ISO/IEC 42001), or `screening`, the
+    reasoned finding that none of these is needed."""
+    missing: Words
+    """Those that are needed and not concluded."""
+    covers: bool
+    """True when what they looked at is this version, or a change in it was found to need no new one."""
+    conclusion: Word
+    """`acceptable`, `acceptable-with-measures` or `unacceptable`."""
+
+
+class ModelExplanation(Group):
+    """The artefacts that explain the version's behaviour as a whole and its single outputs."""
+
+    whole: Word
+    """Method by which the model as a whole is explained, such as `permutation-importance`."""
+    single: Word
+    """Method by which a single output is explained, such as `shap`."""
+    coverage: Annotated[float, Field(ge=0, le=1)]
+    """Share of sampled outputs, 0 to 1, for which the second method gave an explanation."""
+    digest: Digest
+    """Digest of the artefacts."""
+
+
+class ModelOwnership(Group):
+    """Who answers for the model, by the register of people."""
+
+    owner: PrincipalId
+    active: bool
+    """True while the owner is an active principal."""

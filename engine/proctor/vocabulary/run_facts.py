@@ -1,5 +1,9 @@
 """Facts about a training run: its plan, who starts it, and the preflight that it points to."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from proctor.vocabulary.fact_types import Group, Word, Words
 
 
@@ -15,6 +19,21 @@ class TrainingPlan(Group):
     """True when every installed package is fixed: by its version from an index, a commit, or a hash."""
     seeded: bool
     """True when a random seed is set."""
+
+
+class BaseModels(Group):
+    """The models from which the plan starts: what is fine-tuned, adapted, distilled or merged."""
+
+    used: Annotated[int, Field(ge=0)]
+    """How many; 0 where the plan starts from none, and then all lists are empty."""
+    unpinned: Words
+    """Those that are not named by the digest of their files."""
+    unsigned: Words
+    """Those whose files were not checked against a signature over exactly these files."""
+    signers: Words
+    """Who signed the others: the identity in the certificate, or the digest of the public key."""
+    licences: Words
+    """Licences of all of them, as SPDX identifiers; `NOASSERTION` for one whose licence nobody knows."""
 
 
 class Trainer(Group):

@@ -49,6 +49,10 @@ def _of(name: str) -> list[str]:
     return found
 
 
+def _among(texts: list[str], name: str) -> bool:
+    return texts != [] and set(texts) <= set(_of(name))
+
+
 def _threshold(name: str, tier: str) -> float:
     found: float = _PROVIDED["thresholds"][name][tier]
     return found
@@ -124,6 +128,27 @@ MEANINGS: Final[Mapping[str, Means]] = {
     "training.trainer_authorised": lambda d, f, _: (
         d["purpose"] in f["trainer"]["purposes"] and f["data_use"]["data_class"] in f["trainer"]["data_classes"]
     ),
+    "training.base_model_permitted": lambda _, f, __: (
+        f["base_models"]["unpinned"] == f["base_models"]["unsigned"] == []
+        and (
+            (f["base_models"]["used"] == 0 and f["base_models"]["signers"] == f["base_models"]["licences"] == [])
+            or (
+                f["base_models"]["used"] >= 1
+                and _among(f["base_models"]["signers"], "base_model_signers")
+                and _among(f["base_models"]["licences"], "base_model_licences")
+            )
+        )
+    ),
+    "training.inputs_declared": lambda _, m, __: m["reads"]["observed"] >= 1 and m["reads"]["undeclared"] == [],
+    "training.splits_disjoint": lambda _, m, tier: (
+        set(_of("splits_compared")) <= set(m["splits"]["names"])
+        and 0 <= m["splits"]["overlap"] <= _threshold("splits_overlap", tier)
+    ),
+    "training.footprint_recorded": lambda _, m, __: (
+        m["footprint"]["method"] in _of("footprint_methods")
+        and m["footprint"]["energy"] >= 0
+        and m["footprint"]["compute"] >= 0
+    ),
     "registration.card_complete": lambda _, m, __: m["card"]["missing"] == m["card"]["mismatched"] == [],
     "registration.files_hashed": lambda _, m, __: m["artifact"]["files"] >= 1,
     "registration.lineage_complete": lambda _, m, __: (
@@ -139,6 +164,44 @@ MEANINGS: Final[Mapping[str, Means]] = {
         and set(_of("protected_attributes")) <= set(m["fairness"]["groups"])
         and m["fairness"]["gap"] <= _threshold("fairness_gap", tier)
         and m["fairness"]["samples"] >= _threshold("fairness_samples", tier)
+    ),
+    "registration.recipe_complete": lambda _, m, __: (
+        set(_of("recipe_parts")) <= set(m["recipe"]["parts"]) and m["recipe"]["lost"] == []
+    ),
+    "registration.artifact_signed": lambda _, m, __: (
+        m["signing"]["covers"]
+        and m["signing"]["signer"] in _of("model_signers")
+        and set(m["signing"]["ignored"]) <= set(_of("signing_ignored"))
+    ),
+    "registration.not_worse_than_incumbent": lambda _, m, tier: (
+        (
+            set(m["comparison"]["incumbents"]) <= set(m["comparison"]["against"])
+            if m["comparison"]["incumbents"]
+            else _among(m["comparison"]["against"], "comparison_baselines")
+        )
+        and m["comparison"]["metric"] in _of("evaluation_metrics")
+        and m["comparison"]["difference"] >= _threshold("comparison_difference", tier)
+        and m["comparison"]["samples"] >= _threshold("comparison_samples", tier)
+    ),
+    "registration.robustness_tested": lambda _, m, tier: (
+        all(m["tests"][kind] >= _threshold(f"tests_{kind}", tier) for kind in ("robustness", "adversarial", "privacy"))
+        and m["tests"]["failed"] == []
+    ),
+    "registration.impact_assessed": lambda _, m, __: (
+        _among(m["impact"]["assessments"], "impact_assessments")
+        and m["impact"]["missing"] == []
+        and m["impact"]["covers"]
+        and m["impact"]["conclusion"] in _of("impact_conclusions")
+    ),
+    "registration.explanation_available": lambda _, m, tier: (
+        m["explanation"]["whole"] in _of("explanations_whole")
+        and m["explanation"]["single"] in _of("explanations_single")
+        and m["explanation"]["coverage"] >= _threshold("explanation_coverage", tier)
+    ),
+    "registration.owner_active": lambda _, m, __: (
+        m["ownership"]["owner"].startswith("person:")
+        and bool(_PRINCIPAL.fullmatch(m["ownership"]["owner"]))
+        and m["ownership"]["active"]
     ),
     "registration.preflight_allowed": lambda _, f, __: f["preflight"]["allowed"],
     "registration.purpose_permitted": lambda _, m, __: m["purpose"]["declared"] in _of("purposes_permitted"),
