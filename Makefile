@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 RUN := tools/build run
 # How many steps at once where the order does not matter; they wait for the network as much as for the processor.
 JOBS ?= 3
+# Processes that pytest spreads the tests over; 0 runs them in one, with the debugger and output as it comes. Each may
+# have a PostgreSQL, an MLflow and an OPA or two beside it, so a big machine does not get as many as it has processors.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -93,13 +96,13 @@ format: setup ## Rewrite what the formatter and the linter can mend by themselve
 ##@ Test
 
 .PHONY: pytest
-pytest: setup opa regal ## Unit and contract tests; ARGS="-k name -x" goes to pytest
+pytest: setup opa regal ## Unit and contract tests; ARGS="-k name -x" goes to pytest, WORKERS=0 is one after the other
 	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" PROCTOR_REGAL_BIN="$$(tools/build regal --or-skip 2>/dev/null)" \
-	  $(RUN) --live pytest -- $(BIN)/pytest -q $(ARGS)
+	  $(RUN) --live pytest -- $(BIN)/pytest -q -n $(WORKERS) $(ARGS)
 
 .PHONY: unit
 unit: setup ## Unit tests only: no OPA, no sockets
-	@$(RUN) --live pytest -- $(BIN)/pytest -q -m "not contract and not faults and not bench and not e2e and not docker" $(ARGS)
+	@$(RUN) --live pytest -- $(BIN)/pytest -q -n $(WORKERS) -m "not contract and not faults and not bench and not e2e and not docker" $(ARGS)
 
 .PHONY: test-rego
 test-rego: setup opa regal ## Format, strict check, tests and lint of the rules, with our own lint rules

@@ -15,6 +15,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import spreading
 from tests.live import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,8 +34,10 @@ hypothesis.settings.load_profile("proctor")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give each test the marker of its folder, and sockets to those that may have them."""
+    if hasattr(config, "workerinput"):  # one of several processes
+        spreading.longest_first(items)
     misplaced = []
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0] if item.path.is_relative_to(ROOT / "tests") else ""
@@ -49,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "These tests carry a marker that opens sockets outside the folders that are for it "
             f"({', '.join(FOLDER_MARKERS)}): " + ", ".join(misplaced)
         )
+
+
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` is allowed
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep together what shares its fixtures, whatever --dist says."""
+    return spreading.scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """A real `proctor serve` in a process of its own: started, asked, stopped, killed, started again on the same state."""
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -22,6 +24,8 @@ T = TypeVar("T")
 START_LIMIT: Final = 40.0
 """Seconds from starting to ready: building the bundle takes most of them on a machine that does something else."""
 STOP_LIMIT: Final = 30.0
+_FIRST_PORT, _PORT_SLICES, _PORTS_EACH = 12000, 128, 128
+_ports: Final = itertools.count()
 
 
 class LocalConnection(http.client.HTTPConnection):
@@ -221,10 +225,18 @@ def wait_for(ready: Callable[[], T], limit: float, complaint: Callable[[], str],
 
 
 def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that is free now and that nobody else is likely to take before it is used.
+
+    One that the kernel picks can be gone by then: it gives the same ports to every connection that anybody opens. So
+    it comes from below the kernel's range (from 32768 on Linux), and from a part of it that is this process's own.
+    """
+    for _ in range(_PORTS_EACH):
+        port = _FIRST_PORT + os.getpid() % _PORT_SLICES * _PORTS_EACH + next(_ports) % _PORTS_EACH
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"none of the {_PORTS_EACH} ports up to {port} is free")
 
 
 def children(pid: int, name: str) -> list[int]:

@@ -4,15 +4,13 @@ Each refusal closes a way to a wrong allow that OPA itself accepts: see docs/dec
 each. The Regal rules in `.regal/` tell an author the same while typing; this is what an unlinted pack meets.
 """
 
-import json
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from proctor.errors import PolicyError
-from proctor.opa import declarations
+from proctor.opa import declarations, syntax
 from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.reads import Reads, head_name
 
@@ -41,18 +39,10 @@ def _without_comments(source: str) -> str:
 def check(binary: Path, stage: Path, rules: Sequence[RuleAnnotation]) -> None:
     """Raise `PolicyError` with one line for each construct in a rule by which it could fail open."""
     problems: list[str] = []
+    modules = syntax.trees(binary, stage, [rule.file for rule in rules])
     for rule in rules:
         problems += [f"{rule.file}: {problem}" for problem in declarations.problems(rule)]
-        done = subprocess.run(
-            [str(binary), "parse", "--format", "json", str(stage / rule.file)],
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        if done.returncode != 0:
-            problems.append(f"{rule.file}: {done.stderr.decode(errors='replace').strip()}")
-            continue
-        problems += [f"{rule.file}: {problem}" for problem in _problems(json.loads(done.stdout), rule)]
+        problems += [f"{rule.file}: {problem}" for problem in _problems(modules[rule.file], rule)]
     if problems:
         raise PolicyError(
             "checking that no rule can fail open",

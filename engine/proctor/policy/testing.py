@@ -1,8 +1,6 @@
 """Tests a policy: the authors' own tests and the decisive cases, told so that an author can mend what failed."""
 
 import asyncio
-import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 
 from proctor.errors import PolicyError
 from proctor.evidence.project import project
+from proctor.opa import syntax
 from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.index import Index
 from proctor.opa.reads import Reads, head_name
@@ -79,13 +78,8 @@ def projected(layout: Layout) -> dict[str, dict[str, Any]]:
 def roles(layout: Layout, binary: Path) -> dict[str, cases.Roles]:
     """Return what the declared fields of each rule in focus are for, as its annotation and its source say."""
     rules = [rule for rule in layout.laid_out.rules if layout.in_focus(layout.policy / rule.file)]
-    return {rule.code: _roles(rule, _parsed(binary, layout.policy / rule.file)) for rule in rules}
-
-
-def _parsed(binary: Path, file: Path) -> dict[str, Any]:
-    done = subprocess.run([str(binary), "parse", "--format", "json", str(file)], capture_output=True, check=True)
-    module: dict[str, Any] = json.loads(done.stdout)
-    return module
+    modules = syntax.trees(binary, layout.policy, [rule.file for rule in rules])
+    return {rule.code: _roles(rule, modules[rule.file]) for rule in rules}
 
 
 def _roles(rule: RuleAnnotation, module: Mapping[str, Any]) -> cases.Roles:

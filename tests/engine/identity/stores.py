@@ -10,7 +10,7 @@ from proctor.identity.people import Register
 from proctor.ledger.clock import Clock
 from proctor.ledger.writer import Ledger
 from proctor.store.database import Database
-from tests.live.postgres import url_of
+from tests.live.databases import opened
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ class Stores:
 
 @asynccontextmanager
 async def stores(state_dir: Path) -> AsyncIterator[Stores]:
-    database = Database.open(url_of(state_dir))
+    database = opened(state_dir)
     ledger = Ledger.open(database, state_dir, clock=Clock())
     try:
         yield Stores(database, ledger, Hands(), state_dir)

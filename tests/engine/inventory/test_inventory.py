@@ -17,7 +17,7 @@ from proctor.plugins import FactGroup, Question
 from proctor.store.database import Database
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import Actor, PrincipalKind
-from tests.live.postgres import url_of
+from tests.live import databases
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 BY = "service:localoperator"
@@ -37,7 +37,7 @@ class Moments:
 
 @pytest.fixture
 async def opened(state_dir: Path) -> AsyncIterator[tuple[Database, Ledger]]:
-    database = Database.open(url_of(state_dir))
+    database = databases.opened(state_dir)
     ledger = Ledger.open(database, state_dir, clock=Clock())
     yield database, ledger
     await ledger.close()

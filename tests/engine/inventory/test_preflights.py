@@ -77,7 +77,11 @@ async def test_it_is_good_for_one_principal() -> None:
     assert (await values(record(actor=nobody.id), nobody))["own"] is False, "two strangers have one id"
 
 
-@pytest.mark.parametrize("claim", [None, "", "nonsense", "dec_short", 7, ["dec_"], CLAIM.upper(), CLAIM + "\n"])
+@pytest.mark.parametrize(
+    "claim",
+    [None, "", "nonsense", "dec_short", 7, ["dec_"], CLAIM.upper(), CLAIM + "\n"],
+    ids=["none", "empty", "nonsense", "short", "number", "list", "in capitals", "with a line's end"],
+)
 async def test_what_is_no_id_is_not_looked_up(claim: Any) -> None:
     assert await gather(record(), claim) == []
 

@@ -10,12 +10,12 @@ from proctor.ledger.clock import Clock
 from proctor.ledger.records import Entry
 from proctor.ledger.writer import Ledger
 from proctor.store.database import Database
-from tests.live.postgres import url_of
+from tests.live.databases import opened
 
 
 @pytest.fixture
 def database(state_dir: Path) -> Iterator[Database]:
-    database = Database.open(url_of(state_dir))
+    database = opened(state_dir)
     yield database
     database.close()
 

@@ -190,7 +190,7 @@ def test_a_missing_opa_is_said(tested: Tested, tmp_path: Path) -> None:
         tested({"right": packs.source("right")}, binary=tmp_path / "opa")
 
 
-@pytest.mark.parametrize("command", ["capabilities", "inspect", "parse", "build"])
+@pytest.mark.parametrize("command", ["capabilities", "inspect", "eval", "build"])
 def test_an_opa_that_dies_at_build_is_said(tested: Tested, tmp_path: Path, opa_binary: Path, command: str) -> None:
     with pytest.raises((PolicyError, OpaError)):
         tested({"right": packs.source("right")}, binary=_mortal(tmp_path, opa_binary, command))

@@ -37,10 +37,10 @@ from proctor.server.local import LocalOperator
 from proctor.server.metrics import Metrics
 from proctor.server.permissions import Permissions
 from proctor.settings import ServerSettings, Settings
-from proctor.store.database import Database
 from proctor.vocabulary.decision import Decision
 from proctor.vocabulary.principal import PrincipalKind, Role
 from tests.engine.identity.stores import Hands, Stores
+from tests.live import databases
 
 RULES: dict[str, Any] = {
     "deployment.resource_limits_set": {
@@ -170,7 +170,7 @@ async def harness(
 ) -> AsyncIterator[Harness]:
     """Yield a running API without a network."""
     settings = Settings(state_dir=state_dir, server=ServerSettings(**server))
-    database = Database.open(settings.database)
+    database = databases.opened(state_dir)
     ledger = Ledger.open(database, state_dir, clock=Clock())
     try:
         stores = Stores(database, ledger, Hands(), state_dir)

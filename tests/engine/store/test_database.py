@@ -91,7 +91,7 @@ def test_foreign_keys_are_enforced(database: Database) -> None:
         database.write(insert(aliases).values(system="mlflow", name="jane", principal_id="person:nobody"))
 
 
-@pytest.mark.parametrize("table", LEDGER_TABLES, ids=str)
+@pytest.mark.parametrize("table", sorted(LEDGER_TABLES, key=str), ids=str)
 def test_the_ledgers_tables_are_not_for_everybody(database: Database, table: object) -> None:
     assert table in {ledger_entries, ledger_head, ledger_checkpoints}
     for statement in (table.insert(), table.update(), table.delete()):  # type: ignore[attr-defined]

@@ -10,13 +10,12 @@ from proctor.store import inbox as module
 from proctor.store.database import Database
 from proctor.store.inbox import Inbox
 from tests.engine.identity.stores import Hands
-from tests.live import postgres
-from tests.live.postgres import url_of
+from tests.live import databases, postgres
 
 
 @pytest.fixture
 def database(state_dir: Path) -> Iterator[Database]:
-    found = Database.open(url_of(state_dir))
+    found = databases.opened(state_dir)
     yield found
     found.close()
 
