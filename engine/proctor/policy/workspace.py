@@ -4,10 +4,12 @@ Both lay the provided policy and the packs out in a temporary folder, work there
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from proctor.errors import OpaError
-from proctor.policy import layout, linting, testing
+from proctor.policy import layout, linting, mutation, testing
+from proctor.policy.checks import Checked
 from proctor.policy.testing import Report
 from proctor.settings import Settings
 
@@ -36,6 +38,23 @@ def lint(settings: Settings, binary: Path) -> Report:
     Raises `PolicyError` and `OpaError` when a tool can't be run; what the tools find is in the report.
     """
     return linting.run(settings, _executable(binary))
+
+
+def mutate(
+    settings: Settings,
+    binary: Path,
+    progress: Callable[[str], None],
+    *,
+    at_least: float,
+    only: Path | None = None,
+) -> Checked:
+    """Judge all mutants of the rules below `only` (None: everywhere) by what `test` runs; ok from a score `at_least`.
+
+    Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
+    """
+    opa = _executable(binary)
+    with layout.laid_out(settings, opa, only) as work:
+        return mutation.run(settings, work, opa, progress, at_least=at_least)
 
 
 def _executable(binary: Path) -> Path:
