@@ -67,6 +67,15 @@ def parse(binary: Path, file: Path) -> dict[str, Any]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise OpaError(f"parsing {file}", str(error), "Look at 'proctor doctor'") from error
     if done.returncode != 0:
-        raise PolicyError(f"parsing {file}", done.stderr.decode(errors="replace").strip().splitlines())
+        raise PolicyError(f"parsing {file.name}", _problems(done.stderr))
     module: dict[str, Any] = json.loads(done.stdout)
     return module
+
+
+def _problems(output: bytes) -> list[str]:
+    """Return one line for each error of `opa parse --format json`."""
+    try:
+        errors = json.loads(output)["errors"]
+        return [f"{error['location']['file']}:{error['location']['row']}: {error['message']}" for error in errors]
+    except (ValueError, LookupError, TypeError):
+        return output.decode(errors="replace").strip().splitlines() or ["opa parse says nothing"]

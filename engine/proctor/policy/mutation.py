@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 _AT_ONCE: Final = 8
 _TELLING: Final = ("base", "decisive", "exempt", "request", "list")
 """Kinds of cases that a wrong rule fails first; where evidence is missing, the aggregator does not ask the rule."""
+_FAILING: Final = "its decisive cases fail before anything is changed: see 'proctor policy test'"
 _TESTS_DEADLINE: Final = 60.0
 """Seconds for all tests of one rule on one mutant."""
 
@@ -203,6 +204,9 @@ class _Trial:
         """Return what became of each mutant, in their order."""
         if not await self._passes(ORIGINAL):
             return "its own tests fail before anything is changed: see 'proctor policy test'"
+        telling = [question for question in self._questions if question.case.kind in _TELLING]
+        if [question for question in telling if await self._surprises(ORIGINAL, question.case, question.sample)]:
+            return _FAILING
         inputs = list(dict.fromkeys(document for question in self._questions for document in question.inputs))
         await _each(inputs, self._ask)
         fates: dict[str, Fate | None] = {}
@@ -213,7 +217,7 @@ class _Trial:
         await _each(self._subject.mutants, judge)
         unsure = next((name for name, fate in fates.items() if fate is None), None)
         if unsure is not None:
-            return "its decisive cases fail before anything is changed: see 'proctor policy test'"
+            return _FAILING
         return [Judged(mutant, fates[mutant.name] or "survived") for mutant in self._subject.mutants]
 
     async def _ask(self, document: bytes) -> None:

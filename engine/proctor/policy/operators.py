@@ -116,6 +116,8 @@ class _Maker:
         location = node["location"]
         start = self._starts[location["row"] - 1] + location["col"] - 1
         text = base64.b64decode(location.get("text", "")).decode()
+        if node.get("type") == "number" and (written := _NUMBER.match(self._source, start)) is not None:
+            return start, written.end()  # of a negative one, OPA gives the sign alone
         if not text or not self._source.startswith(text, start):
             where = f"{location.get('file')}:{location['row']}:{location['col']}"
             raise PolicyError("making mutants", [f"{where}: OPA's location does not fit the text"])
@@ -273,11 +275,8 @@ class _Maker:
         if node.get("type") == "boolean":
             yield self._replaced("constant", node, "false" if node["value"] else "true")
         elif node.get("type") == "number":
-            written = _NUMBER.match(self._source, start)
-            if written is not None:
-                for other in (node["value"] + 1, node["value"] - 1):
-                    edit = _Edit(start, written.end(), json.dumps(other))
-                    yield _Change("constant", start, written.group(), edit.text, (edit,))
+            for other in (node["value"] + 1, node["value"] - 1):
+                yield self._replaced("constant", node, json.dumps(other))
         elif node.get("type") == "string" and self._source[start] in '"`':
             yield self._replaced("constant", node, _OTHER)
         elif deep:
