@@ -1,7 +1,7 @@
 """Checks of an author's files (tests, cases, mutants) as a table, JSON, JUnit XML, SARIF, GitHub commands, Markdown."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
@@ -19,28 +19,14 @@ if TYPE_CHECKING:
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def write(checked: "Checked", destinations: Sequence[Destination], *, verbose: bool = False) -> None:
-    """Write what was checked to every destination; `verbose`: a table names what passed as well.
-
-    Raises `UsageError` for a file that can't be written.
-    """
+def write(checked: "Checked", destinations: Sequence[Destination]) -> None:
+    """Write what was checked to every destination. Raises `UsageError` for a file that can't be written."""
     for destination in destinations:
         if destination.form is Format.TABLE:
-            text = "\n".join([*_table(checked, verbose=verbose), *checked.summary])
+            text = "\n".join(map(plain, checked.text.split("\n")))
         else:
             text = _FORMS[destination.form](checked)
         outputs.write_text(text, destination.file)
-
-
-def _table(checked: "Checked", *, verbose: bool) -> Iterator[str]:
-    for check in checked.checks:
-        if check.ok:
-            if verbose:
-                yield plain(f"passed  {check.name}")
-            continue
-        where = f"{check.place}: " if check.place else ""
-        yield plain(f"FAILED  {where}{check.name}")
-        yield from (f"        {plain(line)}" for line in (check.why, *check.lines, check.hint) if line)
 
 
 def _json(checked: "Checked") -> str:

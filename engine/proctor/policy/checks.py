@@ -1,6 +1,6 @@
 """What came of one thing that was checked in an author's files, in a form that every output can be made from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,27 @@ class Checked:
     """Lines for a person, the verdict last."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     """The same as data."""
+    verbose: bool = False
+    """Whether a person wants to read what passed as well."""
 
     @property
     def failed(self) -> tuple[Check, ...]:
         """Return the checks that did not pass."""
         return tuple(check for check in self.checks if not check.ok)
+
+    @property
+    def text(self) -> str:
+        """Return what a person reads."""
+        return "\n".join([*(line for check in self.checks for line in self._told(check)), *self.summary])
+
+    def _told(self, check: Check) -> Iterator[str]:
+        if check.ok:
+            if self.verbose:
+                yield f"passed  {check.name}"
+        elif check.kind == "missing":
+            yield f"MISSING {check.why}"
+        elif check.kind == "test":
+            yield f"FAILED  {check.place}: {check.name}: {check.why}"
+        else:
+            yield f"FAILED  {check.place}: {check.name}" if check.line is not None else f"FAILED  {check.name}"
+            yield from (f"        {line}" for line in (check.why, *check.lines, check.hint) if line)

@@ -5,6 +5,7 @@ request meets behind the door.
 """
 
 import asyncio
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -120,6 +121,25 @@ async def _answers(child: OpaProcess, client: OpaClient) -> None:
             await asyncio.sleep(_POLL)
         else:
             return
+
+
+class Remembering:
+    """An evaluator that asks no question twice: rules that need the same evidence have cases with the same inputs."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._asked: dict[bytes, asyncio.Task[Mapping[str, Any]]] = {}
+
+    async def evaluate(self, document: bytes) -> Mapping[str, Any]:
+        """Return the verdict on these canonical bytes. Raises `OpaError`, for each who asks."""
+        key = hashlib.sha256(document).digest()
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(_answer(self._evaluator, document))
+        return await self._asked[key]
+
+
+async def _answer(evaluator: Evaluator, document: bytes) -> Mapping[str, Any]:
+    return await evaluator.evaluate(document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ def settle(settings: Settings, path: Path | None) -> tuple[Settings, Path | None
     return settings, folder
 
 
+def sources(settings: Settings) -> list[Path]:
+    """Return the folders that a policy of these settings is made from."""
+    return [bundle.policy_dir(settings.policy_dir), *settings.policy.packs]
+
+
 def _root(folder: Path) -> Path | None:
     """Return the pack that a folder is, or stands in."""
     candidates = (each for each in (folder, *folder.parents) if (each / _ROOT / "rules").is_dir())

@@ -10,33 +10,31 @@ import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
-from proctor.errors import OpaError, PolicyError
+from proctor.errors import PolicyError
 from proctor.opa import soundness
 from proctor.opa.client import OpaClient
 from proctor.opa.reads import head_name
-from proctor.policy import cases, evaluation, mutants, switchboard, testing
+from proctor.policy import cases, evaluation, libraries, mutants, switchboard, testing
 from proctor.policy.cases import Case
 from proctor.policy.checks import Check, Checked
 from proctor.policy.layout import Layout
 from proctor.policy.mutants import Mutant
 from proctor.policy.patches import apply
-from proctor.policy.switchboard import ORIGINAL, Subject
+from proctor.policy.switchboard import ORIGINAL, Progress, Subject
 from proctor.settings import Settings
 from proctor.vocabulary.canonical import canonical
 
 Fate = Literal["cases", "tests", "refused", "survived"]
-Progress = Callable[[str], None]
-_T = TypeVar("_T")
 
-_AT_ONCE: Final = 8
 _TELLING: Final = ("base", "decisive", "exempt", "request", "list")
 """Kinds of cases that a wrong rule fails first; where evidence is missing, the aggregator does not ask the rule."""
+_UNTRUE: Final = "its own tests fail before anything is changed: see 'proctor policy test'"
 _FAILING: Final = "its decisive cases fail before anything is changed: see 'proctor policy test'"
 _TESTS_DEADLINE: Final = 60.0
 """Seconds for all tests of one rule on one mutant."""
@@ -87,15 +85,17 @@ def run(settings: Settings, layout: Layout, binary: Path, progress: Progress, *,
     Raises `PolicyError` for a policy without anything to mutate, and as `rules`.
     """
     began = time.monotonic()
-    results = rules(settings, layout, binary, progress)
+    results = [*rules(settings, layout, binary, progress), *functions(settings, layout, binary, progress)]
     if not results:
-        raise PolicyError("making mutants", [f"no rule below {layout.focus}"], "Name the folder of a rule or a stage")
+        raise PolicyError(
+            "making mutants", [f"no rule and no library below {layout.focus}"], "Name the folder of a rule or a stage"
+        )
     reached = score(results)
     ok = reached >= at_least and not any(result.problem for result in results)
     killed, survived = (sum(r.count(*fates) for r in results) for fates in (("cases", "tests"), ("survived",)))
     refused, uncompilable = sum(r.count("refused") for r in results), sum(r.uncompilable for r in results)
     summary = (
-        f"{len(results)} rules, {killed + survived} mutants: {killed} killed, {survived} survived",
+        f"{_counted(results)}, {killed + survived} mutants: {killed} killed, {survived} survived",
         f"not counted: {refused} that only the build refuses, {uncompilable} that do not compile",
         f"score {reached:.1f} %, at least {at_least:g} % wanted",
         f"{'OK' if ok else 'FAILED'} in {time.monotonic() - began:.1f} s",
@@ -105,6 +105,12 @@ def run(settings: Settings, layout: Layout, binary: Path, progress: Progress, *,
         "refused": refused, "uncompilable": uncompilable,
     }  # fmt: skip
     return Checked(ok, tuple(check for result in results for check in _checks(result)), summary, numbers)
+
+
+def _counted(results: Sequence[Mutated]) -> str:
+    of_libraries = sum(result.name.startswith("lib.") for result in results)
+    counts = ((len(results) - of_libraries, "rules"), (of_libraries, "libraries"))
+    return " and ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def _checks(result: Mutated) -> Iterator[Check]:
@@ -151,7 +157,7 @@ def rules(settings: Settings, layout: Layout, binary: Path, progress: Progress) 
     switchboard.write(layout, folder, all_of)
     subjects = switchboard.compilable(layout, binary, folder, all_of)
     switchboard.write_entrypoints(folder, subjects)
-    built = switchboard.build(layout, binary, folder)
+    built = layout.built(binary, folder)
     trials = [(each, [(case, samples[case.sample]) for case in made if case.rule == each.code]) for each in subjects]
     fates = asyncio.run(_judge(evaluation.serving(settings, binary, built, layout.folder), trials, progress))
     results = []
@@ -171,6 +177,26 @@ class _Question:
     case: Case
     sample: Mapping[str, Any]
     inputs: tuple[bytes, ...]
+
+
+def functions(settings: Settings, layout: Layout, binary: Path, progress: Progress) -> list[Mutated]:
+    """Mutate every library in focus and judge the mutants by its own tests; errors as `rules`."""
+    before = libraries.of(layout, binary)
+    if not before:
+        return []
+    progress(f"{len(before)} libraries, {sum(len(each.mutants) for each in before)} mutants: compiling")
+    after, passing = libraries.judge(settings, layout, binary, before, progress)
+    return [_of_library(layout, old, new, passing[new.name]) for old, new in zip(before, after, strict=True)]
+
+
+def _of_library(
+    layout: Layout, before: libraries.Library, after: libraries.Library, passing: Mapping[str, bool]
+) -> Mutated:
+    name, file, uncompilable = f"lib.{after.name}", layout.origin(after.file), len(before.mutants) - len(after.mutants)
+    if not passing[ORIGINAL]:
+        return Mutated(name, file, (), uncompilable, _UNTRUE)
+    judged = (Judged(mutant, "survived" if passing[mutant.name] else "tests") for mutant in after.mutants)
+    return Mutated(name, file, tuple(judged), uncompilable)
 
 
 async def _judge(
@@ -203,18 +229,18 @@ class _Trial:
     async def run(self) -> list[Judged] | str:
         """Return what became of each mutant, in their order."""
         if not await self._passes(ORIGINAL):
-            return "its own tests fail before anything is changed: see 'proctor policy test'"
+            return _UNTRUE
         telling = [question for question in self._questions if question.case.kind in _TELLING]
         if [question for question in telling if await self._surprises(ORIGINAL, question.case, question.sample)]:
             return _FAILING
         inputs = list(dict.fromkeys(document for question in self._questions for document in question.inputs))
-        await _each(inputs, self._ask)
+        await switchboard.each(inputs, self._ask)
         fates: dict[str, Fate | None] = {}
 
         async def judge(mutant: Mutant) -> None:
             fates[mutant.name] = await self._fate(mutant)
 
-        await _each(self._subject.mutants, judge)
+        await switchboard.each(self._subject.mutants, judge)
         unsure = next((name for name, fate in fates.items() if fate is None), None)
         if unsure is not None:
             return _FAILING
@@ -250,26 +276,7 @@ class _Trial:
         return await evaluation.judged(case, sample, evaluator) is not None
 
     async def _passes(self, name: str) -> bool:
-        try:
-            passed = await self._query(f"mutation/{self._path}/alive_{name}", b"{}", _TESTS_DEADLINE)
-        except OpaError as error:
-            if error.reason not in evaluation.OF_THE_CASE:
-                raise
-            return False
-        return passed is True
-
-
-async def _each(things: Sequence[_T], work: Callable[[_T], Awaitable[None]]) -> None:
-    """Do `work` on all things, some at once. One failure ends it."""
-    waiting = iter(things)
-
-    async def worker() -> None:
-        for thing in waiting:
-            await work(thing)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(worker())
+        return await libraries.passes(self._client, f"mutation/{self._path}/alive_{name}", _TESTS_DEADLINE)
 
 
 def _unrefused(layout: Layout, binary: Path, subject: Subject, judged: Sequence[Judged]) -> Iterator[Judged]:

@@ -6,16 +6,17 @@ calls the rule, the aggregator and the rule's own tests alike, which a `with` on
 would be computed before the test has put its input in place.
 """
 
+import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from proctor.errors import OpaError, PolicyError
-from proctor.opa import bundle, index
+from proctor.opa import bundle
 from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.reads import head_name
 from proctor.policy import mutants, operators
@@ -24,9 +25,12 @@ from proctor.policy.mutants import Mutant
 
 ORIGINAL: Final = "m0"
 """The name of the rule as its author wrote it, among its mutants."""
+Progress = Callable[[str], None]
+_T = TypeVar("_T")
+_AT_ONCE: Final = 8
 _TIMEOUT: Final = 120
 _MOST_ERRORS: Final = 10_000
-_AUTHORISED: Final = "package system.authz\n\ndefault allow := true\n"
+AUTHORISED: Final = "package system.authz\n\ndefault allow := true\n"
 """For a private socket that nobody else finds: the provided policy lets no entrypoint through but its own."""
 
 
@@ -72,7 +76,7 @@ def _tests(module: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 def write(layout: Layout, folder: Path, subjects: Sequence[Subject]) -> None:
     """Write the sources of the switched policy into `folder`: policy, tests of the subjects, samples, all mutants."""
     shutil.copytree(layout.policy, folder)
-    (folder / "system" / "authz" / "authz.rego").write_text(_AUTHORISED, encoding="utf-8")
+    (folder / "system" / "authz" / "authz.rego").write_text(AUTHORISED, encoding="utf-8")
     write_json(folder / "samples" / "data.json", layout.samples)
     write_json(folder / "switch" / "data.json", {each.code: ORIGINAL for each in subjects})
     beside = {
@@ -137,30 +141,38 @@ def _switch(code: str) -> str:
 
 
 def compilable(layout: Layout, binary: Path, folder: Path, subjects: Sequence[Subject]) -> list[Subject]:
-    """Return the subjects with those mutants only that compile, and remove the files of the others from `folder`.
-
-    Raises `PolicyError` for what does not compile without being a mutant.
-    """
-    capabilities = layout.folder / "capabilities.json"
-    write_json(capabilities, bundle.allowed_capabilities(binary))
+    """Return the subjects with those mutants only that compile. Raises `PolicyError` as `remove_broken`."""
     files = {
         mutant_file(folder, each.code, mutant.name): (each.code, mutant.name)
         for each in subjects
         for mutant in each.mutants
     }
-    broken: set[tuple[str, str]] = set()
-    # A module that does not parse keeps the others from being compiled, so one round does not find them all.
-    while errors := _errors(binary, folder, capabilities):
-        found = {Path(location["file"]) for error in errors if (location := error.get("location"))}
-        if not found & files.keys():
-            raise PolicyError("compiling the mutants", [str(error.get("message")) for error in errors])
-        for file in found & files.keys():
-            broken.add(files.pop(file))
-            file.unlink()
+    broken = remove_broken(layout, binary, folder, files)
     return [
         replace(each, mutants=tuple(mutant for mutant in each.mutants if (each.code, mutant.name) not in broken))
         for each in subjects
     ]
+
+
+def remove_broken(
+    layout: Layout, binary: Path, folder: Path, files: Mapping[Path, tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Remove those of `files` that keep the folder from compiling, and return what they are.
+
+    Raises `PolicyError` for what does not compile without being one of them.
+    """
+    capabilities = layout.folder / "capabilities.json"
+    write_json(capabilities, bundle.allowed_capabilities(binary))
+    broken: set[Path] = set()
+    # A module that does not parse keeps the others from being compiled, so one round does not find them all.
+    while errors := _errors(binary, folder, capabilities):
+        found = {Path(location["file"]) for error in errors if (location := error.get("location"))} & files.keys()
+        if not found - broken:
+            raise PolicyError("compiling the mutants", [str(error.get("message")) for error in errors])
+        for file in found - broken:
+            file.unlink()
+        broken |= found
+    return {files[file] for file in broken}
 
 
 def _errors(binary: Path, folder: Path, capabilities: Path) -> list[Mapping[str, Any]]:
@@ -180,11 +192,14 @@ def _errors(binary: Path, folder: Path, capabilities: Path) -> list[Mapping[str,
     return found
 
 
-def build(layout: Layout, binary: Path, folder: Path) -> bundle.BuiltBundle:
-    """Build and sign the switched policy. Raises `PolicyError`."""
-    key = layout.folder / "keys" / "bundle.key"
-    public = bundle.signing_key(key)
-    target = layout.folder / "switched.tar.gz"
-    bundle.archive(binary, folder, target, key, layout.folder)
-    document = layout.laid_out.document
-    return bundle.BuiltBundle(target, layout.laid_out.digest, document["revision"], index.Index(document), public)
+async def each(things: Sequence[_T], work: Callable[[_T], Awaitable[None]]) -> None:
+    """Do `work` on all things, some at once. One failure ends it."""
+    waiting = iter(things)
+
+    async def worker() -> None:
+        for thing in waiting:
+            await work(thing)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(worker())

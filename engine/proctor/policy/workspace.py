@@ -20,10 +20,11 @@ def test(  # the verb of the command
     *,
     verbose: bool,
     only: Path | None = None,  # noqa: PT028 (no test of pytest's, whose file would be named test_...)
-) -> Report:
+) -> Checked:
     """Run the rules' own tests and the cases generated from their annotations, with the OPA at `binary`.
 
-    `only`: one of the packs of `settings`. Its rules are tested, each in a whole decision, and not everybody's again.
+    `only`: a pack of `settings`, or a folder of it or of the provided policy. The rules below it are tested, each in a
+    whole decision, and not everybody's again.
     A rule without a test, a test file that runs none, a switched-off test and a rule without a sample are failures.
     Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
     """

@@ -208,6 +208,6 @@ def test_the_command_fails_below_the_score_that_is_asked_for(
     assert "1/1 deployment.weak" in captured.err
     (tmp_path / "bank" / "samples").mkdir()
     assert proctor("bank/samples", "--at-least", "0") == exits.DENY
-    assert "no rule below" in capsys.readouterr().err
+    assert "no rule and no library below" in capsys.readouterr().err
     assert proctor("elsewhere") == exits.USAGE
     assert "no such folder" in capsys.readouterr().err
