@@ -79,7 +79,7 @@ def write_decisions(judged: Sequence[Judged], destinations: Sequence[Destination
         colour = destination.file is None and terminal.coloured(sys.stdout)
         module = importlib.import_module(f"proctor.cli.formats.{destination.form}_form")
         render: Callable[..., str] = module.render
-        _write(render(judged, colour=colour), destination.file)
+        write_text(render(judged, colour=colour), destination.file)
 
 
 def write_rows(
@@ -107,7 +107,7 @@ def write_rows(
             text = _table(rows, columns, colour=destination.file is None and terminal.coloured(sys.stdout))
         else:
             text = empty
-        _write(text, destination.file)
+        write_text(text, destination.file)
 
 
 def write_one(
@@ -125,7 +125,7 @@ def write_one(
             text = markdown
         else:
             text = "\n".join(map(plain, lines))
-        _write(text, destination.file)
+        write_text(text, destination.file)
 
 
 def as_json(document: Any) -> str:
@@ -144,7 +144,8 @@ def cell(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else plain(value)
 
 
-def _write(text: str, file: Path | None) -> None:
+def write_text(text: str, file: Path | None) -> None:
+    """Write `text` to a file, or to standard output. Raises `UsageError` for a file that can't be written."""
     if file is None:
         terminal.result(text)
         return

@@ -5,30 +5,36 @@ from typing import Annotated
 
 import typer
 
-from proctor.cli import exits, outputs, policy_pages
+from proctor.cli import exits, outputs, policy_mutate, policy_pages, policy_test
 from proctor.cli.options import ListOutputOption
 from proctor.cli.policy_files import binary_of as _binary
 from proctor.cli.policy_files import settings_of as _settings
 from proctor.cli.terminal import progress, result
 
 app = typer.Typer(no_args_is_help=True, help="Write, test and build rules; see what they ask and which are enforced.")
+app.command("test")(policy_test.check_behaviour)
+app.command()(policy_mutate.mutate)
 PackOption = Annotated[Path | None, typer.Option("--pack", help="A pack's folder, in addition to the provided policy.")]
 
 
 @app.command()
 def new(
-    stage: Annotated[str, typer.Argument(help="deployment")],
-    name: Annotated[str, typer.Argument(help="The rule's name, such as image_signed.")],
+    rule: Annotated[str, typer.Argument(metavar="STAGE/NAME", help="Such as deployment/image_signed.")],
+    name: Annotated[str | None, typer.Argument(hidden=True)] = None,
     pack: PackOption = None,
 ) -> None:
-    """Write a new rule with its test, from a template that passes."""
+    """Write a new rule with its test, and in a pack its sample, from a template that passes."""
     from proctor.cli import scaffold
     from proctor.opa.bundle import policy_dir
 
-    root = pack or policy_dir(_settings(None).policy_dir)
-    files = scaffold.write(root, stage, name, pack=pack is not None)
+    stage, _, second = rule.partition("/")
+    source = policy_dir(_settings(None).policy_dir)
+    files = scaffold.write(
+        pack or source, stage, name or second, pack=pack is not None, samples=source / "samples" / "inputs"
+    )
     result("\n".join(str(path) for path in files))
-    progress("next: edit both, then proctor policy test" + (f" --pack {pack}" if pack else ""))
+    folder = files[0].parent
+    progress(f"next: edit them, then proctor policy test {folder}, and proctor policy mutate {folder}")
 
 
 @app.command()
@@ -55,21 +61,6 @@ def build(
     document = {"path": str(built.path), "revision": built.revision, "digest": built.digest, "rules": rules}
     lines = [str(built.path), f"revision {built.revision}, {rules} rules", built.digest]
     outputs.write_one(document, lines, destinations)
-
-
-@app.command("test")
-def check_behaviour(pack: PackOption = None, verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False) -> None:
-    """Run the rules' own tests and the cases that are generated from their annotations, in a real OPA.
-
-    With --pack, those of the pack; without, those of the provided policy and of all packs that are configured.
-    """
-    from proctor.policy import workspace
-
-    settings = _settings(pack)
-    only = pack.resolve() if pack is not None else None
-    report = workspace.test(settings, _binary(settings), verbose=verbose, only=only)
-    result(report.text)
-    raise typer.Exit(exits.ALLOW if report.ok else exits.DENY)
 
 
 @app.command()

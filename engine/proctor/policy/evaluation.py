@@ -5,6 +5,7 @@ request meets behind the door.
 """
 
 import asyncio
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,12 +28,12 @@ from proctor.vocabulary.canonical import canonical
 from proctor.vocabulary.decision import Verdict
 from proctor.vocabulary.reasons import Reason
 
-_DEADLINE: Final = 10.0
+DEADLINE: Final = 10.0
 """Seconds for one evaluation. A rule that needs more would time out in every caller's budget."""
 _START: Final = 20.0
 """Seconds for OPA to load the bundle."""
 _POLL: Final = 0.02
-_OF_THE_CASE: Final = frozenset(
+OF_THE_CASE: Final = frozenset(
     {
         Reason.ENGINE_TIMEOUT,
         Reason.ENGINE_UNDEFINED,
@@ -52,13 +53,16 @@ class Evaluator(Protocol):
         ...
 
 
-class _Production:
-    def __init__(self, client: OpaClient) -> None:
-        self._client = client
+class Served:
+    """What an OPA decides at one of its entrypoints."""
+
+    def __init__(self, client: OpaClient, entrypoint: str = ENTRYPOINT_DECISION) -> None:
+        self._client, self._entrypoint = client, entrypoint
 
     async def evaluate(self, document: bytes) -> Mapping[str, Any]:
-        deadline = asyncio.get_running_loop().time() + _DEADLINE
-        found = await self._client.query(ENTRYPOINT_DECISION, document, deadline)
+        """Return the verdict on these canonical bytes, whose form is checked. Raises `OpaError`."""
+        deadline = asyncio.get_running_loop().time() + DEADLINE
+        found = await self._client.query(self._entrypoint, document, deadline)
         try:
             Verdict.model_validate(found)
         except ValidationError as error:
@@ -79,13 +83,22 @@ async def production(settings: Settings, binary: Path, folder: Path) -> AsyncIte
     built = await asyncio.to_thread(
         bundle.build, settings.policy, binary, source, folder / "build", folder / "keys" / "bundle.key"
     )
+    async with serving(settings, binary, built, folder) as client:
+        yield Served(client)
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, binary: Path, built: bundle.BuiltBundle, folder: Path
+) -> AsyncIterator[OpaClient]:
+    """Start an OPA with a bundle, and stop it afterwards. Raises `OpaError` when it does not come up."""
     child = await OpaProcess.start(binary, built, folder / "run", settings.opa)
     try:
         client = OpaClient(Address.parse(f"unix://{child.socket}"), settings.opa.in_flight)
         await client.open()
         try:
             await _answers(child, client)
-            yield _Production(client)
+            yield client
         finally:
             await client.close()
     finally:
@@ -110,6 +123,25 @@ async def _answers(child: OpaProcess, client: OpaClient) -> None:
             return
 
 
+class Remembering:
+    """An evaluator that asks no question twice: rules that need the same evidence have cases with the same inputs."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._asked: dict[bytes, asyncio.Task[Mapping[str, Any]]] = {}
+
+    async def evaluate(self, document: bytes) -> Mapping[str, Any]:
+        """Return the verdict on these canonical bytes. Raises `OpaError`, for each who asks."""
+        key = hashlib.sha256(document).digest()
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(_answer(self._evaluator, document))
+        return await self._asked[key]
+
+
+async def _answer(evaluator: Evaluator, document: bytes) -> Mapping[str, Any]:
+    return await evaluator.evaluate(document)
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A case with what came of it."""
@@ -131,7 +163,7 @@ async def run(
 
     async def worker(mine: Iterable[tuple[int, Case]]) -> None:
         for number, case in mine:
-            results[number] = Judged(case, await _judged(case, samples[case.sample], evaluator))
+            results[number] = Judged(case, await judged(case, samples[case.sample], evaluator))
 
     # One iterator that all of them draw from; a generator can't be advanced by two at once in one thread.
     async with asyncio.TaskGroup() as group:
@@ -140,13 +172,14 @@ async def run(
     return [results[number] for number in itertools.islice(itertools.count(), len(cases))]
 
 
-async def _judged(case: Case, sample: Mapping[str, Any], evaluator: Evaluator) -> Surprise | None:
+async def judged(case: Case, sample: Mapping[str, Any], evaluator: Evaluator) -> Surprise | None:
+    """Return what about one case is not as expected; None if nothing. Raises `OpaError` when OPA itself fails."""
     verdicts: list[Mapping[str, Any]] = []
     for patch in case.patches:
         try:
             verdicts.append(await evaluator.evaluate(canonical(apply(sample, patch))))
         except OpaError as error:
-            if error.reason not in _OF_THE_CASE:
+            if error.reason not in OF_THE_CASE:
                 raise OpaError(f"evaluating the case {case.name}", str(error), reason=error.reason) from error
             return Surprise(f"no verdict: {error.found}", patch)
     return judge(case, verdicts)

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from proctor.errors import PolicyError
 from proctor.opa import annotations, bundle
+from proctor.opa.index import Index
 from proctor.settings import Settings
 from proctor.vocabulary.canonical import NotCanonical, canonical, decode
 
@@ -40,6 +42,15 @@ class Layout:
     """Inputs by name, packs first: a pack's are named `<pack>/<name>`."""
     focus: Path | None = None
     """The pack whose rules are looked at; None: everything."""
+
+    def built(self, binary: Path, folder: Path | None = None) -> bundle.BuiltBundle:
+        """Build and sign a bundle of the policy, or of a `folder` that stands for it. Raises `PolicyError`."""
+        key = self.folder / "keys" / "bundle.key"
+        public = bundle.signing_key(key)
+        target = self.folder / f"{(folder or self.policy).name}.tar.gz"
+        bundle.archive(binary, folder or self.policy, target, key, self.folder)
+        document = self.laid_out.document
+        return bundle.BuiltBundle(target, self.laid_out.digest, document["revision"], Index(document), public)
 
     @property
     def policy(self) -> Path:
@@ -83,12 +94,13 @@ def laid_out(settings: Settings, binary: Path, focus: Path | None = None) -> Ite
     source = bundle.policy_dir(settings.policy_dir)
     with tempfile.TemporaryDirectory(prefix="prc-") as name:
         folder = Path(name).resolve()
-        result = bundle.lay_out(settings.policy, binary, source, folder / "policy")
+        result = bundle.lay_out(settings.policy, binary, source, folder / "policy", focus=focus)
         origins = _origins(folder / "policy", source, settings.policy.packs)
         origins |= _copy_tests(folder / "tests", source, settings.policy.packs)
         samples = _samples(source, settings.policy.packs)
-        inspected = annotations.inspect(binary, folder / "policy")
-        _check_apart(inspected, annotations.inspect(binary, folder / "tests"))
+        with ThreadPoolExecutor() as pool:
+            inspected, of_tests = pool.map(lambda part: annotations.inspect(binary, folder / part), ("policy", "tests"))
+        _check_apart(inspected, of_tests)
         yield Layout(folder, result, inspected, origins, samples, focus)
 
 

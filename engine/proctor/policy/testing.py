@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.index import Index
 from proctor.opa.reads import Reads, head_name
 from proctor.policy import cases, evaluation, patches, unittests
+from proctor.policy.checks import Check, Checked
 from proctor.policy.layout import Layout
 from proctor.settings import Settings
 
@@ -26,38 +27,55 @@ class Report:
     text: str
 
 
-def run(settings: Settings, layout: Layout, binary: Path, *, verbose: bool) -> Report:
+def run(settings: Settings, layout: Layout, binary: Path, *, verbose: bool) -> Checked:
     """Run everything that tests the policy of the layout; `verbose` names each test and case that passed as well.
 
     Raises `PolicyError` and `OpaError` when nothing can be run.
     """
     began = time.monotonic()
-    own = unittests.run(layout, binary)
     samples = projected(layout)
     looked_at = roles(layout, binary)
     made, unproven = cases.generate(layout.laid_out.document, samples, looked_at)
-    judged = asyncio.run(_evaluate(settings, layout, binary, made, samples))
-    surprised = [result for result in judged if result.surprise is not None]
-    lines = [*_passed(own, judged)] if verbose else []
-    lines += [f"FAILED  {test.file}: {test.name}: {test.why}" for test in own.failed]
-    lines += [f"MISSING {line}" for line in (*own.missing, *unproven)]
-    for result in surprised:
-        lines += [*_told(result, samples)]
-    ok = bool(own.tests) and bool(judged) and not (own.failed or own.missing or unproven or surprised)
-    lines += [*_summary(len(looked_at), own, judged, surprised)]
-    lines.append(f"{'OK' if ok else 'FAILED'} in {time.monotonic() - began:.1f} s")
-    return Report(ok, "\n".join(lines))
+    own, judged = asyncio.run(_both(settings, layout, binary, made, samples))
+    surprised = sum(result.surprise is not None for result in judged)
+    missing = (*own.missing, *unproven)
+    checks = (
+        *(_of_test(test) for test in own.tests),
+        *(Check("missing", line, "missing", line) for line in missing),
+        *(_of_case(result, samples, layout) for result in judged),
+    )
+    ok = bool(own.tests) and bool(judged) and not (own.failed or missing or surprised)
+    inputs = sum(len(result.case.patches) for result in judged)
+    summary = (
+        f"{len(looked_at)} rules, {len(own.tests)} tests, {len(own.failed)} failed, {len(own.missing)} missing",
+        f"{len(judged)} decisive cases with {inputs} inputs, {surprised} failed",
+        f"{'OK' if ok else 'FAILED'} in {time.monotonic() - began:.1f} s",
+    )
+    numbers = {
+        "rules": len(looked_at), "tests": len(own.tests), "cases": len(judged), "inputs": inputs,
+        "failed": len(own.failed) + surprised, "missing": len(missing),
+    }  # fmt: skip
+    return Checked(ok, checks, summary, numbers, verbose)
 
 
-async def _evaluate(
+async def _both(
     settings: Settings,
     layout: Layout,
     binary: Path,
     made: Sequence[cases.Case],
     samples: Mapping[str, Mapping[str, Any]],
-) -> list[evaluation.Judged]:
-    async with evaluation.production(settings, binary, layout.folder) as evaluator:
-        return await evaluation.run(made, samples, evaluator)
+) -> tuple[unittests.UnitTests, list[evaluation.Judged]]:
+    """Run tests and cases side by side: they are processes of their own, and wait for different things."""
+    own = asyncio.create_task(asyncio.to_thread(unittests.run, layout, binary))
+    try:
+        built = await asyncio.to_thread(layout.built, binary)
+        async with evaluation.serving(settings, binary, built, layout.folder) as client:
+            judged = await evaluation.run(made, samples, evaluation.Remembering(evaluation.Served(client)))
+    except BaseException:
+        # What the tests say comes first: a module that does not compile is named there as its author knows it.
+        await own
+        raise
+    return await own, judged
 
 
 def projected(layout: Layout) -> dict[str, dict[str, Any]]:
@@ -94,30 +112,18 @@ def _roles(rule: RuleAnnotation, module: Mapping[str, Any]) -> cases.Roles:
     return cases.Roles(exempts, Reads(module, rule).excusing(), frozenset(silent))
 
 
-def _passed(own: unittests.UnitTests, judged: Sequence[evaluation.Judged]) -> Iterator[str]:
-    yield from (f"passed  {test.package}.{test.name}" for test in own.tests if not test.why)
-    yield from (f"passed  {result.case.name}  ({_inputs(result.case)})" for result in judged if result.surprise is None)
+def _of_test(test: unittests.UnitTest) -> Check:
+    name = test.name if test.why else f"{test.package}.{test.name}"
+    return Check(test.package.removeprefix("data."), name, "test", test.why, file=test.file, line=test.line)
 
 
-def _inputs(case: cases.Case) -> str:
-    return f"{case.sample}, {case.kind}, {len(case.patches)} input{'s' if len(case.patches) != 1 else ''}"
-
-
-def _told(result: evaluation.Judged, samples: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _of_case(result: evaluation.Judged, samples: Mapping[str, Mapping[str, Any]], layout: Layout) -> Check:
     case, surprise = result.case, result.surprise
+    inputs = f"{case.sample}, {case.kind}, {len(case.patches)} input{'s' if len(case.patches) != 1 else ''}"
+    name = f"{case.name}  ({inputs})"
     if surprise is None:
-        return
-    yield f"FAILED  {case.name}  ({_inputs(case)})"
-    yield f"        {surprise.why}"
-    yield from (f"        {line}" for line in patches.difference(samples[case.sample], surprise.patch, case.sample))
-
-
-def _summary(
-    rules: int,
-    own: unittests.UnitTests,
-    judged: Sequence[evaluation.Judged],
-    surprised: Sequence[evaluation.Judged],
-) -> Iterator[str]:
-    yield f"{rules} rules, {len(own.tests)} tests, {len(own.failed)} failed, {len(own.missing)} missing"
-    inputs = sum(len(result.case.patches) for result in judged)
-    yield f"{len(judged)} decisive cases with {inputs} inputs, {len(surprised)} failed"
+        return Check(case.rule, name, f"case/{case.kind}")
+    lines = tuple(patches.difference(samples[case.sample], surprise.patch, case.sample))
+    rule = next(rule for rule in layout.laid_out.rules if rule.code == case.rule)
+    file = layout.origin(layout.policy / rule.file)
+    return Check(case.rule, name, f"case/{case.kind}", surprise.why, lines=lines, file=file)

@@ -4,10 +4,12 @@ Both lay the provided policy and the packs out in a temporary folder, work there
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from proctor.errors import OpaError
-from proctor.policy import layout, linting, testing
+from proctor.policy import layout, linting, mutation, testing
+from proctor.policy.checks import Checked
 from proctor.policy.testing import Report
 from proctor.settings import Settings
 
@@ -18,10 +20,11 @@ def test(  # the verb of the command
     *,
     verbose: bool,
     only: Path | None = None,  # noqa: PT028 (no test of pytest's, whose file would be named test_...)
-) -> Report:
+) -> Checked:
     """Run the rules' own tests and the cases generated from their annotations, with the OPA at `binary`.
 
-    `only`: one of the packs of `settings`. Its rules are tested, each in a whole decision, and not everybody's again.
+    `only`: a pack of `settings`, or a folder of it or of the provided policy. The rules below it are tested, each in a
+    whole decision, and not everybody's again.
     A rule without a test, a test file that runs none, a switched-off test and a rule without a sample are failures.
     Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
     """
@@ -36,6 +39,23 @@ def lint(settings: Settings, binary: Path) -> Report:
     Raises `PolicyError` and `OpaError` when a tool can't be run; what the tools find is in the report.
     """
     return linting.run(settings, _executable(binary))
+
+
+def mutate(
+    settings: Settings,
+    binary: Path,
+    progress: Callable[[str], None],
+    *,
+    at_least: float,
+    only: Path | None = None,
+) -> Checked:
+    """Judge all mutants of the rules below `only` (None: everywhere) by what `test` runs; ok from a score `at_least`.
+
+    Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
+    """
+    opa = _executable(binary)
+    with layout.laid_out(settings, opa, only) as work:
+        return mutation.run(settings, work, opa, progress, at_least=at_least)
 
 
 def _executable(binary: Path) -> Path:

@@ -36,23 +36,35 @@ def test_names_that_are_no_rule_are_refused(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("stage", ["training", "nonsense", "../x"])
+@pytest.mark.parametrize("stage", ["", "nonsense", "../x"])
 def test_a_stage_without_facts_is_refused(tmp_path: Path, stage: str) -> None:
     with pytest.raises(UsageError, match="no facts"):
         scaffold.write(tmp_path, stage, "one_rule", pack=False)
 
 
-def test_the_template_builds_and_passes_its_own_test(tmp_path: Path, opa_binary: Path) -> None:
-    scaffold.write(tmp_path / "pack", "deployment", "one_rule", pack=True)
-    laid_out = bundle.lay_out(
-        PolicySettings(packs=[tmp_path / "pack"]), opa_binary, bundle.policy_dir(None), tmp_path / "stage"
-    )
-    assert "deployment.one_rule" in laid_out.document["rules"]
+@pytest.mark.parametrize("stage", scaffold.STAGES)
+def test_the_templates_build_and_pass_their_own_tests(tmp_path: Path, opa_binary: Path, stage: str) -> None:
+    scaffold.write(tmp_path / "pack", stage, "one_rule", pack=True)
+    source = bundle.policy_dir(None)
+    laid_out = bundle.lay_out(PolicySettings(packs=[tmp_path / "pack"]), opa_binary, source, tmp_path / "stage")
+    assert f"{stage}.one_rule" in laid_out.document["rules"]
     done = subprocess.run(
-        [opa_binary, "test", tmp_path / "pack"], capture_output=True, text=True, check=False, timeout=30
-    )
+        [opa_binary, "test", "--run", "governance.rules", tmp_path / "pack", source / "governance" / "lib"],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
     assert "PASS: 3/3" in done.stdout, done.stdout + done.stderr
     formatted = subprocess.run(
         [opa_binary, "fmt", "--list", tmp_path / "pack"], capture_output=True, text=True, check=False, timeout=30
     )
     assert formatted.stdout == ""
+
+
+def test_a_pack_gets_a_sample_of_the_stage_and_keeps_its_own(tmp_path: Path) -> None:
+    samples = bundle.policy_dir(None) / "samples" / "inputs"
+    files = scaffold.write(tmp_path, "training", "one_rule", pack=True, samples=samples)
+    sample = tmp_path / "samples" / "inputs" / "one_rule.json"
+    assert files[-1] == sample
+    assert sample.read_bytes() == (samples / "training.json").read_bytes()
+    (tmp_path / "samples" / "inputs" / "two_rule.json").write_text("{}")
+    scaffold.write(tmp_path, "training", "two_rule", pack=True, samples=samples)
+    assert (tmp_path / "samples" / "inputs" / "two_rule.json").read_text() == "{}"

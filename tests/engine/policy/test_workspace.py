@@ -14,19 +14,19 @@ from proctor.cli import exits, main
 from proctor.errors import OpaError, PolicyError
 from proctor.policy import evaluation, workspace
 from proctor.policy.cases import Case
+from proctor.policy.checks import Checked
 from proctor.policy.patches import replace
-from proctor.policy.testing import Report
 from proctor.vocabulary.reasons import Reason
 from tests.engine.policy import packs
 
-Tested = Callable[..., Report]
+Tested = Callable[..., Checked]
 
 
 @pytest.fixture
 def tested(tmp_path: Path, opa_binary: Path) -> Tested:
     """Return a function that writes a pack and tests it."""
 
-    def _tested(rules: Mapping[str, str], *, binary: Path = opa_binary, verbose: bool = False, **parts: Any) -> Report:
+    def _tested(rules: Mapping[str, str], *, binary: Path = opa_binary, verbose: bool = False, **parts: Any) -> Checked:
         pack = packs.write(tmp_path / "pack", rules, **parts)
         return workspace.test(packs.settings(tmp_path / "state", pack), binary, verbose=verbose, only=pack)
 
@@ -78,8 +78,8 @@ def test_failing_and_switched_off_tests_fail(tested: Tested) -> None:
     )
     report = tested({"right": packs.source("right")}, tests={"right": test})
     assert not report.ok
-    assert "right_test.rego: test_never: it is not true" in report.text
-    assert "right_test.rego: todo_test_later: it is switched off, so it proves nothing" in report.text
+    assert "right_test.rego:7: test_never: it is not true" in report.text
+    assert "right_test.rego:9: todo_test_later: it is switched off, so it proves nothing" in report.text
     assert "3 tests, 2 failed" in report.text
 
 

@@ -23,11 +23,11 @@ def render(judged: Sequence[Judged], *, colour: bool = False) -> str:  # noqa: A
         name = reading.subject(decision)
         own = [_finding(finding, name, decision, entry.origin) for finding in decision.get("findings") or []]
         own += [
-            _command(level, f"{name}: {plain(problem.get('code', ''))}", reading.problem(problem), entry.origin)
+            command(level, f"{name}: {plain(problem.get('code', ''))}", reading.problem(problem), entry.origin)
             for problem in decision.get("problems") or []
         ]
         verdict = f"{decision.get('outcome')} {name}: {decision.get('message', '')} ({decision.get('id')})"
-        lines += own or [_command(level, f"Proctor: {decision.get('outcome')}", verdict, entry.origin)]
+        lines += own or [command(level, f"Proctor: {decision.get('outcome')}", verdict, entry.origin)]
     return "\n".join(lines)
 
 
@@ -37,10 +37,11 @@ def _finding(finding: Mapping[str, Any], name: str, decision: Mapping[str, Any],
         f"[{finding.get('status')}, {reading.effect(finding)}, {reading.item(finding)}, {decision.get('id')}]"
     )
     level = _LEVELS.get(str(finding.get("effect")), "notice")
-    return _command(level, str(finding.get("rule", "")), text, origin)
+    return command(level, str(finding.get("rule", "")), text, origin)
 
 
-def _command(level: str, title: str, message: str, origin: Origin | None) -> str:
+def command(level: str, title: str, message: str, origin: Origin | None) -> str:
+    """Return one workflow command, on a line of a file where `origin` names one."""
     properties = {"title": title}
     if origin is not None and origin.file != "-":
         properties = {"file": origin.file, "line": str(origin.line), **properties}

@@ -20,6 +20,8 @@ test_no_file_is_no_model if {
 	testing.findings(_code, _with("artifact/files", 0)) == _second
 }
 
+test_one_file_is_a_model if testing.says(_code, _with("artifact/files", 1)) == "pass"
+
 test_files_that_are_still_being_hashed_prove_nothing if testing.findings(_code, _without("artifact")) == _unknown
 
 test_the_hashes_are_of_this_very_version if {

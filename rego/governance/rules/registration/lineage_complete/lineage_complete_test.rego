@@ -26,6 +26,8 @@ test_an_input_that_the_preflight_did_not_name_is_denied if {
 
 test_a_run_that_logged_no_input_is_denied if testing.findings(_code, _with("lineage/inputs", 0)) == _second
 
+test_one_input_is_enough if testing.says(_code, _with("lineage/inputs", 1)) == "pass"
+
 test_lineage_that_its_author_wrote_proves_nothing if {
 	testing.findings(_code, _with("lineage/evidence/tier", "declared")) == _unknown
 }
