@@ -81,7 +81,7 @@ def build(
         revision = laid_out.document["revision"]
         target = work_dir / f"{revision}.tar.gz"
         public = signing_key(key_path)
-        _run_build(binary, stage, target, key_path, work_dir)
+        pack(binary, stage, target, key_path, work_dir)
     return BuiltBundle(target, laid_out.digest, revision, index.Index(laid_out.document), public, laid_out.warnings)
 
 
@@ -320,7 +320,8 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_bytes(canonical(document))
 
 
-def _run_build(binary: Path, stage: Path, target: Path, key_path: Path, work_dir: Path) -> None:
+def pack(binary: Path, stage: Path, target: Path, key_path: Path, work_dir: Path) -> None:
+    """Write the folder `stage` into the signed archive `target`. Raises `PolicyError` with what OPA finds wrong."""
     capabilities = work_dir / "capabilities.json"
     capabilities.write_bytes(canonical(allowed_capabilities(binary)))
     # Written aside and renamed: a child that restarts, or a sidecar that downloads, reads a whole bundle or the former.
