@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from proctor.cli import exits, outputs, policy_replay, session
+from proctor.cli import exits, outputs, policy_diff, policy_replay, session
 from proctor.cli.listing import rows_of
 from proctor.cli.options import ListOutputOption
 from proctor.cli.terminal import progress, result
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proctor.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Write, test and build rules; see which are enforced.")
+app.command()(policy_diff.diff)
 app.command()(policy_replay.replay)
 PackOption = Annotated[Path | None, typer.Option("--pack", help="A pack's folder, in addition to the provided policy.")]
 

@@ -40,7 +40,8 @@ SchedulerOption = Annotated[
     str | None, typer.Option("--scheduler", help="Address of a Dask scheduler; default: a cluster on this machine.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, max=256, help="Default: one for each processor.")
+    int | None,
+    typer.Option("--workers", min=0, max=256, help="Default: one for each processor. 0: judge in this process."),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with a replay that was interrupted.")]
 SinceOption = Annotated[
@@ -57,6 +58,10 @@ def runner(name: RunnerName, scheduler: str | None, workers: int | None) -> "Run
         from proctor.decide.runners.cluster import DaskCluster
 
         return DaskCluster(scheduler, workers)
+    if workers == 0:
+        from proctor.decide.runners.here import InProcess
+
+        return InProcess()
     from proctor.decide.runners.pool import ProcessPool
 
     return ProcessPool(workers)
@@ -124,7 +129,8 @@ def replay(
     tally = file.load() if resume else replaying.Tally()
     opa = binary.find(settings)
     total = found.size
-    began = told = saved = time.monotonic()
+    began = saved = time.monotonic()
+    told = began - _TOLD_EVERY  # the first piece is told of at once: by then it is clear how long it will take
     first = tally.last
     if resume:
         progress(f"going on after entry {tally.last}: {tally.decisions} decisions are done")
@@ -151,7 +157,7 @@ def replay(
 
 def _tell(tally: "Tally", first: int, total: int, seconds: float) -> None:
     share = (tally.last + 1) / total if total else 1.0
-    speed = (tally.last - first) / seconds
+    speed = (tally.last - first) / max(seconds, 0.001)
     left = f", about {(total - tally.last - 1) / speed:.0f} s left" if speed > 0 else ""
     progress(
         f"{tally.decisions} decisions, {share:.0%} of the ledger, {speed:.0f} entries/s{left}; "

@@ -38,7 +38,7 @@ def read(name: str, settings: Settings, binary: Path) -> Archive:
     source, packs = bundle.policy_dir(settings.policy_dir), settings.policy.packs
     if name == CONFIGURED:
         return _built(settings, binary, source, packs)
-    if path.is_dir():
+    if name and path.is_dir():
         for folder in (path, path / "rego"):
             if (folder / _MAIN).is_file():
                 return _built(settings, binary, folder, packs)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from proctor.decide import again
 from proctor.decide.runners.cluster import DaskCluster
+from proctor.decide.runners.here import InProcess
 from proctor.decide.runners.pool import ProcessPool
 from proctor.decide.runners.runner import Runner
 from proctor.errors import EngineError, PolicyError
@@ -17,25 +17,6 @@ from proctor.policy import replaying
 from proctor.policy.pieces import LOST, Piece, Policies, cut
 from proctor.policy.replaying import Outcome, Tally
 from tests.contract.replay.conftest import Kept
-
-
-class Here:
-    """Implements `Runner` in this process."""
-
-    def __enter__(self) -> "Here":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def map(self, work: Callable[[Any], Any], pieces: Any) -> Iterator[Any]:
-        return map(work, pieces)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    again.close()
 
 
 def everything(_: Mapping[str, Any]) -> bool:
@@ -49,7 +30,7 @@ def pieces(kept: Kept, after: int = -1) -> Iterator[Piece]:
 
 def replayed(kept: Kept, work: Callable[[Piece], Outcome] | None = None, runner: Runner | None = None) -> Tally:
     tally = Tally()
-    with runner or Here() as started:
+    with runner or InProcess() as started:
         for _ in replaying.run(started, work or replaying.reproducing_work(), pieces(kept), tally):
             pass
     return tally
@@ -58,7 +39,7 @@ def replayed(kept: Kept, work: Callable[[Piece], Outcome] | None = None, runner:
 def test_every_story_reproduces_to_the_byte(kept: Kept) -> None:
     tally = replayed(kept)
     assert tally.differences == []
-    assert tally.counts["replayable"] > 60
+    assert tally.counts["replayable"] > 12
     assert tally.decisions == len(kept.recordings)
 
 
@@ -120,13 +101,14 @@ def test_a_bundle_that_is_not_what_its_digest_says_is_refused(kept: Kept) -> Non
         replayed(other)
 
 
+@pytest.mark.timeout(240)  # processes start, and on a busy machine that takes its time
 @pytest.mark.parametrize("make", [lambda: ProcessPool(2), lambda: DaskCluster(workers=2)], ids=["processes", "dask"])
 def test_every_runner_finds_the_same(make: Callable[[], Runner], kept: Kept) -> None:
-    many = _many(kept, 1000)
-    spoilt = dict(many.recordings[500].record) | {"outcome": "error"}
-    many.recordings[500] = replace(many.recordings[500], record=spoilt)
+    many = _many(kept, 250)
+    spoilt = dict(many.recordings[125].record) | {"outcome": "error"}
+    many.recordings[125] = replace(many.recordings[125], record=spoilt)
     here = replayed(many)
-    assert (here.differing, here.decisions) == (1, 1000)
+    assert (here.differing, here.decisions) == (1, 250)
     assert replayed(many, runner=make()) == here
 
 
