@@ -236,6 +236,7 @@ class Decisions:
             waivers=waivers,
             moment=moment,
             request_id=draft.id,
+            effective_at=_effective_at(draft.asking),
         )
         try:
             raw = canonical(document)
@@ -320,3 +321,12 @@ class Decisions:
             found = str(error) or "the ledger did not answer in time"
             return self._failed(draft, Reason.LEDGER_UNAVAILABLE, found)
         return decision.model_copy(update={"recorded": True})
+
+
+def _effective_at(asking: Asking) -> str | None:
+    """Return the date that rules are taken at, if it is another than now. Nothing that counts may look ahead."""
+    if asking.effective_at is None:
+        return None
+    if not asking.dry_run:
+        raise EngineError("deciding", "a decision that counts would take rules at another date", "Ask for a dry run")
+    return to_text(asking.effective_at)
