@@ -13,9 +13,8 @@ from typing import Any, Final
 from proctor.opa.archive import Archive
 from proctor.opa.configuration import ANY
 
-_PLAIN: Final = ("severity", "approvable", "waivable", "effective_on", "controls", "clauses", "owner", "may_be_empty")
-"""Fields of a rule that are compared as they are; those of `_WORDS` too, as what people read."""
-_WORDS: Final = ("title", "description", "message", "remediation")
+_ELSEWHERE: Final = frozenset({"scope", "item_id", "names", "needs", "request", "file", "digest"})
+"""Fields of a rule that are told in words of their own; all others are compared as they are."""
 _SHOWN: Final = 160
 
 
@@ -60,7 +59,7 @@ def _rule(code: str, before: Archive, after: Archive) -> Iterator[Change]:
     was, now = before.document["rules"][code], after.document["rules"][code]
     if before.rego.get(was["file"]) != after.rego.get(now["file"]):
         yield Change("source", code, was["digest"][7:19], now["digest"][7:19])
-    for name in (*_PLAIN, *_WORDS):
+    for name in sorted((was.keys() | now.keys()) - _ELSEWHERE):
         if was.get(name) != now.get(name):
             yield Change(name, code, _shown(was.get(name)), _shown(now.get(name)))
     asked, asks = _evidence(code, before.document), _evidence(code, after.document)

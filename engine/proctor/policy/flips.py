@@ -79,7 +79,8 @@ def unrecorded(
         return frozenset()
     taken = _declared(document, then)
     asked = _declared(document, now)
-    beyond = {f"{scope}|{group}" for scope, group, _ in asked - taken}
+    # A group of which some was taken along would have been there: its absence is what was recorded.
+    beyond = {f"{scope}|{group}" for scope, group, _ in asked} - {f"{scope}|{group}" for scope, group, _ in taken}
     fields = {f"{scope}|{group}|{name}" for scope, group, name in asked - taken}
     found: dict[str, bool] = {}
     for one in findings:
