@@ -57,7 +57,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	$(call install,.[demo],$@)
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	$(call install,.[demo$(comma)dev$(comma)kubernetes$(comma)postgres],$(VENV)/.demo $@)
+	$(call install,.[dask$(comma)demo$(comma)dev$(comma)kubernetes$(comma)postgres],$(VENV)/.demo $@)
 
 comma := ,
 

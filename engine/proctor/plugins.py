@@ -55,6 +55,8 @@ class Asking:
     is `declared`, however it came here."""
     dry_run: bool = False
     """True: nothing is recorded and nothing is sent; a metric remains."""
+    effective_at: datetime | None = None
+    """The date that rules are taken at; None: now. Only a dry run may look ahead."""
     body_digest: str | None = None
     """Digest of the whole foreign event, when the request holds only a part of it."""
 

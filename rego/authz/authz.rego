@@ -31,8 +31,12 @@ _readers := _everybody - {"gate"}
 # An auditor looks on and never sets anything in motion, not even a question.
 _askers := _everybody - {"auditor"}
 
+# Judging what stands is looking on: it records nothing. But it costs a decision for each, so not everybody may.
+_auditors := {"admin", "auditor", "operator", "policy-author"}
+
 _routes := {
 	"adapters.call": {"method": "POST", "roles": _askers},
+	"audit.read": {"method": "GET", "roles": _auditors},
 	"datasets.list": {"method": "GET", "roles": _readers},
 	"decisions.decide": {"method": "POST", "roles": _askers},
 	"decisions.explain": {"method": "GET", "roles": _everybody},

@@ -83,3 +83,9 @@ test_whatever_is_not_the_shape_is_denied if {
 test_without_any_input_is_denied if {
 	authz.decision == _denied
 }
+
+test_an_auditor_judges_what_stands if {
+	authz.decision == _allowed with input as _asking("audit.read", "GET", ["auditor"])
+	authz.decision == _denied with input as _asking("audit.read", "GET", ["gate"])
+	authz.decision == _denied with input as _asking("audit.read", "GET", ["requester"])
+}

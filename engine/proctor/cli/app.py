@@ -7,6 +7,7 @@ import typer
 
 from proctor import __version__
 from proctor.cli import (
+    audit,
     check,
     decide,
     decisions,
@@ -50,6 +51,7 @@ def command() -> Any:
     app.callback()(_proctor)
     app.command()(serve.serve)
     app.command()(decide.decide)
+    app.command()(audit.audit)
     for name, group in _GROUPS.items():
         app.add_typer(group, name=name)
     app.command()(doctor.doctor)

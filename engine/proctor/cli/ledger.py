@@ -67,10 +67,22 @@ def verify(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
+    cases: Annotated[
+        bool,
+        typer.Option(
+            "--cases", help="Add what was judged, in the clear, and the policies: for `policy replay --from`."
+        ),
+    ] = False,
 ) -> None:
     """Write entries, checkpoints and public key to a folder that an auditor can take away."""
+    from datetime import timedelta
+
+    from proctor.ledger.bundles import BundleStore
+    from proctor.ledger.cases import CaseStore
+    from proctor.ledger.clock import Clock
     from proctor.ledger.export import export as write
     from proctor.ledger.keyring import check
+    from proctor.ledger.recordings import StateRecordings, export_cases
     from proctor.ledger.signing import Signer
     from proctor.settings import load
     from proctor.store.database import Database
@@ -82,6 +94,12 @@ def export(
     try:
         check(database, settings.state_dir)  # before a key is made that is not this ledger's
         head = write(database, folder, Signer.load_or_create(settings.state_dir))
+        if cases:
+            clock, kept = Clock(), timedelta(days=settings.case_retention_days)
+            stored = CaseStore(database, settings.state_dir, clock, kept)
+            found = StateRecordings(database, stored, BundleStore(database, clock))
+            counted = export_cases(found, folder, head.size)
+            progress("cases: " + ", ".join(f"{count} {state}" for state, count in counted.items()))
     finally:
         database.close()
     progress(f"{head.size} entries, root {head.root}")

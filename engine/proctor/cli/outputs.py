@@ -128,6 +128,42 @@ def write_one(
         write_text(text, destination.file)
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table inside a report; one without rows is left out."""
+
+    title: str
+    rows: Sequence[Mapping[str, Any]]
+    columns: Mapping[str, str]
+    """Title of each column and the key that it shows."""
+
+
+def write_report(
+    document: Mapping[str, Any], lines: Sequence[str], sections: Sequence[Section], destinations: Sequence[Destination]
+) -> None:
+    """Write a report: as JSON, or as lines and tables."""
+    shown = [section for section in sections if section.rows]
+    for destination in destinations:
+        if destination.form is Format.JSON:
+            text = as_json(document)
+        elif destination.form is Format.MARKDOWN:
+            from proctor.cli.formats.markdown_form import escape
+
+            parts = ["\n".join(f"- {escape(plain(line))}" for line in lines)]
+            for section in shown:
+                heading = f"### {escape(section.title)}\n\n" if section.title else ""
+                parts.append(heading + _markdown(section.rows, section.columns))
+            text = "\n\n".join(parts)
+        else:
+            colour = destination.file is None and terminal.coloured(sys.stdout)
+            parts = ["\n".join(map(plain, lines))]
+            for section in shown:
+                heading = f"{section.title}\n" if section.title else ""
+                parts.append(heading + _table(section.rows, section.columns, colour=colour))
+            text = "\n\n".join(parts)
+        write_text(text, destination.file)
+
+
 def as_json(document: Any) -> str:
     """Return `document` as indented JSON in ASCII, which no terminal takes for a command."""
     return json.dumps(document, indent=2, ensure_ascii=True, sort_keys=False)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from proctor.cli import exits, outputs, policy_mutate, policy_pages, policy_test
+from proctor.cli import exits, outputs, policy_diff, policy_mutate, policy_pages, policy_replay, policy_test
 from proctor.cli.options import ListOutputOption
 from proctor.cli.policy_files import binary_of as _binary
 from proctor.cli.policy_files import settings_of as _settings
@@ -14,6 +14,8 @@ from proctor.cli.terminal import progress, result
 app = typer.Typer(no_args_is_help=True, help="Write, test and build rules; see what they ask and which are enforced.")
 app.command("test")(policy_test.check_behaviour)
 app.command()(policy_mutate.mutate)
+app.command()(policy_diff.diff)
+app.command()(policy_replay.replay)
 PackOption = Annotated[Path | None, typer.Option("--pack", help="A pack's folder, in addition to the provided policy.")]
 
 

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from proctor import __version__
-from proctor.decide import door, ids, recount, render
+from proctor.decide import door, ids, render
+from proctor.decide.conclude import conclude, unknown_environment, unknown_operation
 from proctor.decide.document import input_document
-from proctor.errors import EngineError, LedgerError, OpaError
+from proctor.errors import EngineError, LedgerError
 from proctor.evidence.gather import Providers, references
 from proctor.evidence.identify import DigestOf, Identified, identify
 from proctor.opa.bundle import BuiltBundle
@@ -32,7 +33,6 @@ from proctor.vocabulary.decision import (
     Finding,
     PolicyIdentity,
     Problem,
-    Verdict,
 )
 from proctor.vocabulary.reasons import Reason
 from proctor.vocabulary.request import DecisionRequest
@@ -50,12 +50,6 @@ room for decisions whose evidence takes its time.
 """
 
 _FACT_REFERENCES: Final = TypeAdapter(list[FactReference])
-_REASONS = {
-    Outcome.ALLOW: Reason.COMPLIANT,
-    Outcome.DENY: Reason.NON_COMPLIANT,
-    Outcome.REQUIRE_APPROVAL: Reason.APPROVAL_REQUIRED,
-    Outcome.ERROR: Reason.POLICY_PROBLEM,
-}
 
 
 class Watch(Protocol):
@@ -204,10 +198,7 @@ class Decisions:
             return self._finish(draft, Outcome.DENY, Reason.NOT_PERMITTED, problems=[problem])
         index = draft.bundle.index
         if read.environment not in index.environments:
-            known = ", ".join(index.environments)
-            return self._invalid(
-                draft, [Problem(code="unknown_environment", path="/environment", message=f"is none of {known}")]
-            )
+            return self._invalid(draft, [unknown_environment(index)])
         self._clock.check()
         if self._current is not None:
             await self._current()
@@ -216,8 +207,7 @@ class Decisions:
             return self._invalid(draft, identified)
         selection = index.selection(read.stage, read.subject.kind, read.operation)
         if selection is None:
-            found = f"no rule applies to {read.operation} of a {read.subject.kind} at {read.stage}"
-            problem = Problem(code="unknown_operation", path="/operation", message=found)
+            problem = unknown_operation(read.stage, read.subject.kind, read.operation)
             return self._finish(draft, Outcome.ERROR, Reason.POLICY_PROBLEM, problems=[problem])
         return await self._judge(draft, read, identified, selection, deadline)
 
@@ -246,6 +236,7 @@ class Decisions:
             waivers=waivers,
             moment=moment,
             request_id=draft.id,
+            effective_at=_effective_at(draft.asking),
         )
         try:
             raw = canonical(document)
@@ -267,25 +258,15 @@ class Decisions:
         result = await self._engine.evaluate(
             ENTRYPOINT_DECISION, raw, min(deadline, loop.time() + self._evaluation_timeout), bundle.revision
         )
-        verdict = _verdict(result)
-        recount.recount(verdict, document, bundle.index, selection)
-        draft.fields["tier"] = verdict.tier
-        if verdict.problems:
-            problems = [Problem(code=problem.code, message=problem.detail) for problem in verdict.problems]
-            no_rules = any(problem.code == "no_rules" for problem in problems)
-            reason = Reason.ENGINE_NO_RULES if no_rules else Reason.POLICY_PROBLEM
-            return self._finish(draft, Outcome.ERROR, reason, problems=problems)
-        stated = {
-            "environment": request.environment,
-            "purpose": request.purpose,
-            "actor": actor.id,
-            "subject": {"name": request.subject.name},
-        }
-        draft.fields["unprovided"] = unprovided = render.unprovided(verdict, bundle.index)
-        found = render.findings(verdict, facts, stated, bundle.index, unprovided)
-        draft.fields["rules"] = verdict.rules
-        draft.fields["rule_digests"] = {code: bundle.index.rules[code]["digest"] for code in selection.codes}
-        return self._finish(draft, verdict.outcome, _REASONS[verdict.outcome], findings=found)
+        concluded = conclude(result, document, facts, bundle.index, selection)
+        draft.fields["tier"] = concluded.tier
+        if not concluded.problems:
+            draft.fields["unprovided"] = concluded.unprovided
+            draft.fields["rules"] = concluded.rules
+            draft.fields["rule_digests"] = concluded.rule_digests
+        return self._finish(
+            draft, concluded.outcome, concluded.reason, findings=concluded.findings, problems=concluded.problems
+        )
 
     def _invalid(self, draft: _Draft, problems: list[Problem]) -> Decision:
         return self._finish(draft, Outcome.DENY, Reason.INVALID_REQUEST, problems=problems)
@@ -342,10 +323,10 @@ class Decisions:
         return decision.model_copy(update={"recorded": True})
 
 
-def _verdict(result: Any) -> Verdict:
-    try:
-        return Verdict.model_validate(result)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = "/".join(map(str, first["loc"])) or "the result"
-        raise OpaError("reading the verdict", f"{where}: {first['msg']}", reason=Reason.ENGINE_BAD_SHAPE) from error
+def _effective_at(asking: Asking) -> str | None:
+    """Return the date that rules are taken at, if it is another than now. Nothing that counts may look ahead."""
+    if asking.effective_at is None:
+        return None
+    if not asking.dry_run:
+        raise EngineError("deciding", "a decision that counts would take rules at another date", "Ask for a dry run")
+    return to_text(asking.effective_at)

@@ -64,7 +64,7 @@ def findings(
 
 def _finding(raw: VerdictFinding, facts: Mapping[str, Any], request: Mapping[str, Any], index: Index) -> Finding:
     rule = index.rules[raw.rule]
-    item = _at(facts, raw.at)
+    item = at(facts, raw.at)
     if raw.status is Status.NOT_EVALUABLE:
         message = f"{rule['title']}: can't be judged, {_gaps(raw.why)}"
     else:
@@ -95,7 +95,8 @@ def _gaps(gaps: Sequence[Gap]) -> str:
     return "; ".join(lines) + more if lines else "its evidence is not proven"
 
 
-def _at(facts: Mapping[str, Any], place: Sequence[str | int]) -> Mapping[str, Any]:
+def at(facts: Mapping[str, Any], place: Sequence[str | int]) -> Mapping[str, Any]:
+    """Return the item at a place, or nothing where there is none."""
     found: Any = facts
     for part in place:
         try:

@@ -47,6 +47,11 @@ class Deployments:
         """Put what was read in the place of what was known. A workload never disappears."""
         self._known.update(found)
 
+    def decisions(self) -> list[tuple[str, str]]:
+        """Return each workload with the id of the decision that allowed it last, by name."""
+        rows = self._database.read(select(deployments.c.workload, deployments.c.decision_id))
+        return sorted((row.workload, row.decision_id) for row in rows)
+
     def known(self, workload: str) -> Mapping[str, Any] | None:
         """Return the document of the last allowed deployment of `workload`, or None; no I/O."""
         return self._known.get(workload)

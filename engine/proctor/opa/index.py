@@ -5,7 +5,7 @@ rules by stage, subject kind and operation, so that cost grows with the rules th
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -238,18 +238,34 @@ def render(template: str, item: Mapping[str, Any], request: Mapping[str, Any]) -
 
     Values are shortened to 200 characters and stripped of control characters, because they come from outside.
     """
+    return _PLACEHOLDER.sub(lambda match: _value(match.group(1).split("."), item, request), template)
 
-    def value(match: re.Match[str]) -> str:
+
+def pattern(
+    template: str, item: Mapping[str, Any], request: Mapping[str, Any], unknown: Callable[[list[str]], bool]
+) -> str:
+    """Return a regular expression for what `render` makes of a message where some of the item is no longer known.
+
+    `unknown` tells for the path of a placeholder whether its value is not known here, and so may be any.
+    """
+    parts: list[str] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(template):
         path = match.group(1).split(".")
-        for source in (item, request):
-            found: Any = source
-            for part in path:
-                found = found.get(part) if isinstance(found, Mapping) else None
-            if found is not None:
-                return _plain(found)
-        return "?"
+        parts.append(re.escape(template[end : match.start()]))
+        parts.append(f".{{0,{_MAX_VALUE}}}" if unknown(path) else re.escape(_value(path, item, request)))
+        end = match.end()
+    return "".join([*parts, re.escape(template[end:])])
 
-    return _PLACEHOLDER.sub(value, template)
+
+def _value(path: list[str], item: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    for source in (item, request):
+        found: Any = source
+        for part in path:
+            found = found.get(part) if isinstance(found, Mapping) else None
+        if found is not None:
+            return _plain(found)
+    return "?"
 
 
 def _plain(value: Any) -> str:

@@ -49,6 +49,7 @@ ROUTES: Final = (
     Route("datasets.list", "GET", "/v1/datasets"),
     Route("violations.list", "GET", "/v1/violations"),
     Route("violations.read", "GET", "/v1/violations/{violation_id}"),
+    Route("audit.read", "GET", "/v1/audit"),
     Route("ledger.checkpoint", "GET", "/v1/ledger/checkpoint"),
     Route("policy.read", "GET", "/v1/policy"),
     Route(

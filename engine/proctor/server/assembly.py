@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from proctor.alerts import delivery, events
+from proctor.audit.outlook import Outlook
 from proctor.audit.rejudge import Rejudge
 from proctor.decide.pipeline import Decisions
 from proctor.decide.recording import LedgerRecorder
@@ -157,6 +158,9 @@ async def _assemble(settings: Settings, stack: AsyncExitStack) -> Components:
         policy=policy,
         engine=engine,
         decisions=decisions,
+        outlook=Outlook(
+            decisions, registers.standing, registers.deployments, ledger.get, cases.open, engine, lambda: policy.bundle
+        ),
         permissions=permissions,
         adapters=adapters,
         access=AccessTable(),

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from proctor.alerts.violations import ViolationRegister
+from proctor.audit.outlook import Outlook
 from proctor.decide.pipeline import Decisions
 from proctor.errors import EngineError
 from proctor.identity.people import Register
@@ -90,6 +91,7 @@ class Components:
     policy: Policy
     engine: PolicyEngine
     decisions: Decisions
+    outlook: Outlook
     permissions: Permissions
     adapters: Sequence[Adapter]
     access: AccessTable

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from proctor.server.routes import decisions, identity, ledger, lifecycle, models, policy, waivers
+from proctor.server.routes import audit, decisions, identity, ledger, lifecycle, models, policy, waivers
 
 
 def routers() -> list[APIRouter]:
     """Return the routers of the API."""
-    modules = (decisions, waivers, models, lifecycle, identity, ledger, policy)
+    modules = (audit, decisions, waivers, models, lifecycle, identity, ledger, policy)
     return [module.router() for module in modules]
