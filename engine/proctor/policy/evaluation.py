@@ -7,7 +7,7 @@ request meets behind the door.
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,9 +151,11 @@ class Judged:
 
 
 async def run(
-    cases: Sequence[Case], samples: Mapping[str, Mapping[str, Any]], evaluator: Evaluator, at_once: int = 8
+    cases: Sequence[Case], question: Callable[[Case], Mapping[str, Any]], evaluator: Evaluator, at_once: int = 8
 ) -> list[Judged]:
     """Evaluate and judge all cases, in order; `at_once`: how many inputs are under way.
+
+    `question` gives the input that the patches of a case change.
 
     Each input is a question of its own, so a poisoned one can hide no other: an evaluation error is the result of its
     case. Raises `OpaError` when OPA itself fails.
@@ -163,7 +165,7 @@ async def run(
 
     async def worker(mine: Iterable[tuple[int, Case]]) -> None:
         for number, case in mine:
-            results[number] = Judged(case, await judged(case, samples[case.sample], evaluator))
+            results[number] = Judged(case, await judged(case, question(case), evaluator))
 
     # One iterator that all of them draw from; a generator can't be advanced by two at once in one thread.
     async with asyncio.TaskGroup() as group:

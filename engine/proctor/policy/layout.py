@@ -17,6 +17,7 @@ from typing import Any, Final
 from proctor.errors import PolicyError
 from proctor.opa import annotations, bundle
 from proctor.opa.index import Index
+from proctor.policy import questions
 from proctor.settings import Settings
 from proctor.vocabulary.canonical import NotCanonical, canonical, decode
 
@@ -95,6 +96,8 @@ def laid_out(settings: Settings, binary: Path, focus: Path | None = None) -> Ite
     with tempfile.TemporaryDirectory(prefix="prc-") as name:
         folder = Path(name).resolve()
         result = bundle.lay_out(settings.policy, binary, source, folder / "policy", focus=focus)
+        questions.add_operations(result.document)
+        write_json(folder / "policy" / "governance" / "index" / "data.json", result.document)
         origins = _origins(folder / "policy", source, settings.policy.packs)
         origins |= _copy_tests(folder / "tests", source, settings.policy.packs)
         samples = _samples(source, settings.policy.packs)

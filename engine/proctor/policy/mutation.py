@@ -158,7 +158,8 @@ def rules(settings: Settings, layout: Layout, binary: Path, progress: Progress) 
     subjects = switchboard.compilable(layout, binary, folder, all_of)
     switchboard.write_entrypoints(folder, subjects)
     built = layout.built(binary, folder)
-    trials = [(each, [(case, samples[case.sample]) for case in made if case.rule == each.code]) for each in subjects]
+    question = testing.asked(layout, samples)
+    trials = [(each, [(case, question(case)) for case in made if case.rule == each.code]) for each in subjects]
     fates = asyncio.run(_judge(evaluation.serving(settings, binary, built, layout.folder), trials, progress))
     results = []
     for before, each in zip(all_of, subjects, strict=True):

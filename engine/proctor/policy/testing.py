@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from proctor.opa import syntax
 from proctor.opa.annotations import RuleAnnotation
 from proctor.opa.index import Index
 from proctor.opa.reads import Reads, head_name
-from proctor.policy import cases, evaluation, patches, unittests
+from proctor.policy import cases, evaluation, patches, questions, unittests
 from proctor.policy.checks import Check, Checked
 from proctor.policy.layout import Layout
 from proctor.settings import Settings
@@ -67,15 +67,30 @@ async def _both(
 ) -> tuple[unittests.UnitTests, list[evaluation.Judged]]:
     """Run tests and cases side by side: they are processes of their own, and wait for different things."""
     own = asyncio.create_task(asyncio.to_thread(unittests.run, layout, binary))
+    question = asked(layout, samples)
     try:
         built = await asyncio.to_thread(layout.built, binary)
         async with evaluation.serving(settings, binary, built, layout.folder) as client:
-            judged = await evaluation.run(made, samples, evaluation.Remembering(evaluation.Served(client)))
+            judged = await evaluation.run(made, question, evaluation.Remembering(evaluation.Served(client)))
     except BaseException:
         # What the tests say comes first: a module that does not compile is named there as its author knows it.
         await own
         raise
     return await own, judged
+
+
+def asked(layout: Layout, samples: Mapping[str, Mapping[str, Any]]) -> Callable[[cases.Case], Mapping[str, Any]]:
+    """Return what tells the input that the patches of a case change: its sample, as a question about its rule alone."""
+    index = Index(layout.laid_out.document)
+    known: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def question(case: cases.Case) -> Mapping[str, Any]:
+        key = (case.sample, case.rule)
+        if key not in known:
+            known[key] = questions.about(index, samples[case.sample], case.rule)
+        return known[key]
+
+    return question
 
 
 def projected(layout: Layout) -> dict[str, dict[str, Any]]:

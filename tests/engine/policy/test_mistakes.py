@@ -123,8 +123,8 @@ def _run(settings: Settings, pack: Path, opa: Path, found: Found, *, whole: bool
 async def _judged(
     settings: Settings, work: layout.Layout, opa: Path, made: list[cases.Case], samples: dict[str, dict[str, Any]]
 ) -> list[evaluation.Judged]:
-    async with evaluation.production(settings, opa, work.folder) as evaluator:
-        return await evaluation.run(made, samples, evaluator)
+    async with evaluation.serving(settings, opa, work.built(opa), work.folder) as client:
+        return await evaluation.run(made, testing.asked(work, samples), evaluation.Served(client))
 
 
 @pytest.mark.timeout(180)

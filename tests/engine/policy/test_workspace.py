@@ -232,7 +232,7 @@ _THREE = [Case(f"case {n}", "r", "base", "s", [[replace(["n"], n)]], "pass", [])
 
 def _run(reason: Reason) -> list[evaluation.Judged]:
     evaluator = _Scripted(OpaError("asking", "it went wrong", reason=reason))
-    return asyncio.run(evaluation.run(_THREE, {"s": {"facts": {"n": 9}}}, evaluator))
+    return asyncio.run(evaluation.run(_THREE, lambda _: {"facts": {"n": 9}}, evaluator))
 
 
 def test_an_evaluation_that_fails_hides_no_other() -> None:
