@@ -126,6 +126,7 @@ _DIGEST: Final = "sha256:" + "a" * 64
 _TEXTS: Final = {
     r"^sha256:[0-9a-f]{64}$": _DIGEST,
     r"^(person|service):[a-z0-9]{4,64}$": "person:alice",
+    r"^person:[a-z0-9]{4,64}$": "person:alice",
     r"^[a-z][a-z0-9_.-]{0,127}$": "prod",
 }
 

@@ -483,6 +483,13 @@ def _stands(code: str, document: Mapping[str, Any], place: Any, name: str, tier:
     def proven(need: Mapping[str, Any]) -> bool:
         if "request" in need:
             return _is(document.get(need["request"]), need["type"])
+        listed_in = need.get("of", name).partition("/")[0]
+        if (
+            listed_in != name
+            and listed_in
+            and not _complete(document["facts"].get(listed_in), document["subject"]["parts"].get(listed_in))
+        ):
+            return False
         return all(_proven(need, holder, about, now) for holder, about in _holders(need, [place], name, document))
 
     needs = RULES[code]["evidence"]
@@ -499,8 +506,9 @@ def _stands(code: str, document: Mapping[str, Any], place: Any, name: str, tier:
 def _holders(
     need: Mapping[str, Any], places: list[Any], name: str, document: Mapping[str, Any]
 ) -> Iterator[tuple[Any, Any]]:
-    whole = need.get("of", name) == ""
-    for holder in [document["facts"]] if whole else places:
+    listed_in = need.get("of", name).partition("/")[0]
+    holders = places if listed_in == name else document["facts"][listed_in] if listed_in else [document["facts"]]
+    for holder in holders:
         about = {
             "item": key(holder), "subject": document["subject"]["digest"], "actor": document["actor"]["id"],
             "purpose": document.get("purpose"),

@@ -17,6 +17,7 @@ import httpx
 from fastapi import FastAPI
 
 from proctor.decide import recount
+from proctor.evidence.gather import Providers
 from proctor.opa.bundle import BuiltBundle
 from proctor.opa.engine import ENTRYPOINT_DECISION
 from proctor.opa.index import Index, Selection
@@ -28,6 +29,7 @@ from proctor.settings import OpaSettings, PolicySettings, Settings
 from proctor.vocabulary.canonical import canonical
 from proctor.vocabulary.decision import Decision, Verdict
 from proctor.vocabulary.principal import Actor, Caller, PrincipalKind, Role
+from tests.contract.supplied import Supplied
 from tests.live import subjects
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -169,7 +171,10 @@ class World:
 
 @contextmanager
 def world(opa_binary: Path, policy: Mapping[str, Any] | None = None) -> Iterator[World]:
-    """Yield a Proctor with this policy; the models `fraud` and `scorer` are registered and allowed in prod."""
+    """Yield a Proctor with this policy; the models `fraud` and `scorer` are registered and allowed in prod.
+
+    What no adapter knows yet is said by the organisation's own systems, as the samples have them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="prc-", dir="/tmp"))  # a socket's path has at most 107 bytes
     loop = Loop()
     settings = Settings(
@@ -186,6 +191,8 @@ def world(opa_binary: Path, policy: Mapping[str, Any] | None = None) -> Iterator
             client = httpx.AsyncClient(transport=transport, base_url="http://proctor", timeout=LIMIT)
             made = World(loop, app, client)
             made.key = subjects.register(made, "fraud", "scorer")
+            decisions = made.components.decisions
+            decisions._providers = Providers([*decisions._providers.registered, Supplied()])
             yield made
             loop.run(client.aclose())
         finally:

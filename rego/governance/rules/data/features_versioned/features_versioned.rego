@@ -26,7 +26,7 @@
 #   waivable: {max_days: 90}
 #   controls: [G-DAT-13]
 #   clauses: ["iso42001/A.7.5", "iso42001/A.7.6", "sr-26-2/development"]
-#   message: "dataset {id} uses {feature_set.used} of {feature_set.name} {feature_set.version}, which defines {feature_set.defined}; pinned: {feature_set.pinned}, owner: {feature_set.owner}"
+#   message: "dataset {id} uses {feature_set.used} of {feature_set.name} {feature_set.version}, which defines {feature_set.defined}; pinned: {feature_set.pinned}"
 #   remediation: "Publish the features in a version of the feature set that can't change, name an owner, and use that version"
 #   owner: data-governance
 package governance.rules.data.features_versioned
