@@ -21,7 +21,7 @@ PackOption = Annotated[Path | None, typer.Option("--pack", help="A pack's folder
 
 @app.command()
 def new(
-    rule: Annotated[str, typer.Argument(metavar="STAGE/NAME", help="Such as deployment/image_signed.")],
+    rule: Annotated[str, typer.Argument(metavar="STAGE/NAME", help="Such as deployment/image_scanned.")],
     name: Annotated[str | None, typer.Argument(hidden=True)] = None,
     pack: PackOption = None,
 ) -> None:

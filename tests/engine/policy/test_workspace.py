@@ -277,7 +277,7 @@ def test_a_new_rule_of_a_pack_passes_as_it_is(
     proctor: Callable[..., tuple[int, str, str]], regal_binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROCTOR_REGAL_BIN", str(regal_binary))
-    assert proctor("new", "deployment", "image_signed", "--pack", "bank")[0] == exits.ALLOW
+    assert proctor("new", "deployment", "image_scanned", "--pack", "bank")[0] == exits.ALLOW
     code, out, _ = proctor("test", "--pack", "bank")
     assert (code, out.splitlines()[-1][:2]) == (exits.ALLOW, "OK"), out
     code, out, _ = proctor("lint", "--pack", "bank")
