@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from proctor.vocabulary import dataset_facts, model_facts, run_facts, workload_facts
+from proctor.vocabulary import dataset_facts, language_facts, model_facts, run_facts, runtime_facts, workload_facts
 from proctor.vocabulary.fact_types import (
     Digest,
     Evidence,
@@ -60,6 +60,13 @@ class ModelItem(Model):
     validation: model_facts.ModelValidation | None = None
     lineage: model_facts.ModelLineage | None = None
     fairness: model_facts.ModelFairness | None = None
+    running: runtime_facts.ModelRunning | None = None
+    monitoring: runtime_facts.ModelMonitoring | None = None
+    language: language_facts.ModelLanguage | None = None
+    guardrails: language_facts.ModelGuardrails | None = None
+    tools: language_facts.ModelTools | None = None
+    retrieval: language_facts.ModelRetrieval | None = None
+    red_team: language_facts.ModelRedTeam | None = None
 
 
 class ImageItem(Model):
@@ -95,6 +102,9 @@ class Facts(Model):
     workload: workload_facts.Workload | None = None
     deployer: workload_facts.Deployer | None = None
     waivers: workload_facts.WaiverSummary | None = None
+    inventory: runtime_facts.Inventory | None = None
+    open_findings: runtime_facts.OpenFindings | None = None
+    incidents: runtime_facts.Incidents | None = None
     plan: run_facts.TrainingPlan | None = None
     trainer: run_facts.Trainer | None = None
     data_use: run_facts.DataUse | None = None
