@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from tests.contract.semantics import oracle
 from tests.contract.stories import SAMPLES, STORIES, Running, answer, arrange, asked, asking, decided, laid_over, world
 from tests.live.documents import at, changed, paths
 
-INPUTS = {path.stem: json.loads(path.read_text()) for path in sorted((SAMPLES / "inputs").glob("*.json"))}
+_EACH = {path.read_text(): path.stem for path in sorted((SAMPLES / "inputs").glob("*.json"), reverse=True)}
+INPUTS = {name: json.loads(text) for text, name in sorted(_EACH.items(), key=itemgetter(1))}
+"""What several rules have in common, such as one exempt sample, is tried once."""
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OUTCOMES = {"allowed": {"allow"}, "asked": {"require_approval"}, "denied": {"deny", "error"}}
 

@@ -8,7 +8,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from proctor.vocabulary import dataset_facts, model_facts, operation_facts, run_facts, workload_facts
+from proctor.vocabulary import (
+    dataset_facts,
+    language_facts,
+    model_facts,
+    operation_facts,
+    run_facts,
+    runtime_facts,
+    workload_facts,
+)
 from proctor.vocabulary.fact_types import (
     Digest,
     Evidence,
@@ -74,6 +82,13 @@ class ModelItem(Model):
     explanation: model_facts.ModelExplanation | None = None
     ownership: model_facts.ModelOwnership | None = None
     fairness: model_facts.ModelFairness | None = None
+    running: runtime_facts.ModelRunning | None = None
+    monitoring: runtime_facts.ModelMonitoring | None = None
+    language: language_facts.ModelLanguage | None = None
+    guardrails: language_facts.ModelGuardrails | None = None
+    tools: language_facts.ModelTools | None = None
+    retrieval: language_facts.ModelRetrieval | None = None
+    red_team: language_facts.ModelRedTeam | None = None
 
 
 class ImageItem(Model):
@@ -124,6 +139,9 @@ class Facts(Model):
     transparency: operation_facts.Transparency | None = None
     notice: operation_facts.Notice | None = None
     network: operation_facts.Network | None = None
+    inventory: runtime_facts.Inventory | None = None
+    open_findings: runtime_facts.OpenFindings | None = None
+    incidents: runtime_facts.Incidents | None = None
     plan: run_facts.TrainingPlan | None = None
     base_models: run_facts.BaseModels | None = None
     trainer: run_facts.Trainer | None = None

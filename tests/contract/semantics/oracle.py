@@ -65,6 +65,15 @@ def _since(text: str, document: Mapping[str, Any]) -> timedelta:
     return now - then
 
 
+def _same_digest(one: str, other: str) -> bool:
+    return _DIGEST.fullmatch(one) is not None and one == other
+
+
+def _conclusive(monitoring: Mapping[str, Any], percent: float) -> bool:
+    due, conclusive = monitoring["due"], monitoring["conclusive"]
+    return bool(0 <= conclusive <= due and due > 0 and 100 * conclusive >= percent * due)
+
+
 def _apart(validator: str, author: str) -> bool:
     person = _PRINCIPAL.fullmatch(validator) is not None and validator.startswith("person:")
     return person and _PRINCIPAL.fullmatch(author) is not None and validator != author
@@ -279,10 +288,53 @@ MEANINGS: Final[Mapping[str, Means]] = {
         f["waivers"]["active"] <= _PROVIDED["thresholds"]["waivers_active"][tier]
         and f["waivers"]["oldest_days"] <= _PROVIDED["thresholds"]["waivers_oldest_days"][tier]
     ),
+    "runtime.running_as_admitted": lambda _, m, __: _same_digest(m["running"]["digest"], m["running"]["admitted"]),
+    "runtime.inventory_complete": lambda _, f, __: f["inventory"]["listed"] and f["inventory"]["unlisted"] == [],
+    "runtime.monitors_conclusive": lambda _, m, tier: (
+        _conclusive(m["monitoring"], _threshold("monitor_conclusive_percent", tier))
+        and m["monitoring"]["silent_hours"] <= _threshold("monitor_silent_hours", tier)
+        and m["monitoring"]["window"] >= _threshold("drift_window", tier)
+        and m["monitoring"]["drifted"] <= _threshold("drift_looks", tier)
+    ),
+    "runtime.findings_in_time": lambda _, f, tier: (
+        f["open_findings"]["critical"] <= _threshold("open_critical_findings", tier)
+        and f["open_findings"]["oldest_days"] <= _threshold("open_critical_days", tier)
+    ),
+    "runtime.incidents_reported": lambda _, f, tier: (
+        f["incidents"]["untracked"] == 0
+        and f["incidents"]["serious_days"] <= _threshold("incident_report_days", tier)
+        and f["incidents"]["widespread_days"] <= _threshold("incident_widespread_report_days", tier)
+        and f["incidents"]["death_days"] <= _threshold("incident_death_report_days", tier)
+    ),
+    "deployment.guardrails_pinned": lambda _, m, __: (
+        _same_digest(m["guardrails"]["prompt"], m["guardrails"]["reviewed"])
+        and set(_of("guardrails_required")) <= set(m["guardrails"]["kinds"])
+        and m["guardrails"]["unpinned"] == []
+    ),
+    "deployment.tools_limited": lambda _, m, tier: (
+        m["tools"]["granted"] != []
+        and set(m["tools"]["granted"]) <= set(_of("tools_permitted"))
+        and m["tools"]["autonomy"] <= _threshold("tool_autonomy", tier)
+    ),
+    "deployment.retrieval_governed": lambda _, m, __: (
+        _same_digest(m["retrieval"]["index"], m["retrieval"]["reviewed"])
+        and m["retrieval"]["licences"] != []
+        and set(m["retrieval"]["licences"]) <= set(_of("licences_retrieval"))
+        and m["retrieval"]["tenancy"] in _of("retrieval_tenancies")
+    ),
+    "deployment.red_teamed": lambda _, m, tier: (
+        set(_of("attack_classes")) <= set(m["red_team"]["classes"])
+        and m["red_team"]["unresolved"] <= _threshold("red_team_unresolved", tier)
+    ),
 }
 
 _NOT_PERSONAL: Final[Means] = lambda _, s, __: not s["sensitivity"]["personal"]  # noqa: E731
+_NOT_PROMPTED: Final[Means] = lambda _, m, __: not m["language"]["prompted"]  # noqa: E731
 EXEMPTIONS: Final[Mapping[str, Means]] = {
+    "deployment.guardrails_pinned": _NOT_PROMPTED,
+    "deployment.red_teamed": _NOT_PROMPTED,
+    "deployment.tools_limited": lambda _, m, __: not m["language"]["tools"],
+    "deployment.retrieval_governed": lambda _, m, __: not m["language"]["retrieval"],
     "data.consent_covers_purpose": _NOT_PERSONAL,
     "data.lawful_basis_recorded": _NOT_PERSONAL,
     "deployment.transparency_shown": lambda _, f, __: not f["transparency"]["applies"],

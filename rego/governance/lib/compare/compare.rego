@@ -24,6 +24,28 @@ at_most(value, limit) if {
 }
 
 # METADATA
+# description: >-
+#   True when part of whole is at least percent: all are numbers, part is neither negative nor more than whole, and
+#   whole is not 0, since of nothing there is no part. Counts are multiplied, never divided, so limits are exact.
+percent_at_least(part, whole, percent) if {
+	is_number(part)
+	is_number(whole)
+	is_number(percent)
+	part >= 0
+	whole > 0
+	part <= whole
+	part * 100 >= whole * percent
+}
+
+# METADATA
+# description: True when both are the same SHA-256 digest; two equal texts that are none are not.
+same_digest(one, other) if {
+	is_string(one)
+	regex.match(`^sha256:[0-9a-f]{64}$`, one)
+	one == other
+}
+
+# METADATA
 # description: True when items is a non-empty array whose every element is text that occurs in allowed.
 all_in(items, allowed) if {
 	is_array(items)

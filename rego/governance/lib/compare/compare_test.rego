@@ -23,6 +23,55 @@ test_at_most_compares_numbers if {
 	not compare.at_most(0, -1)
 }
 
+test_a_percentage_is_counted_exactly if {
+	compare.percent_at_least(19, 20, 95)
+	compare.percent_at_least(20, 20, 100)
+	compare.percent_at_least(0, 20, 0)
+	compare.percent_at_least(0.3, 1, 30)
+	not compare.percent_at_least(18, 20, 95)
+	not compare.percent_at_least(18.999, 20, 95)
+	not compare.percent_at_least(20, 20, 100.001)
+}
+
+test_more_than_the_whole_or_less_than_nothing_is_no_part if {
+	not compare.percent_at_least(21, 20, 95)
+	not compare.percent_at_least(-1, 20, 0)
+	not compare.percent_at_least(-1, -1, 95)
+	not compare.percent_at_least(0, 0, 0)
+	not compare.percent_at_least(0, 0, 95)
+}
+
+test_only_numbers_have_a_percentage if {
+	every other in _no_numbers {
+		not compare.percent_at_least(other, 20, 95)
+		not compare.percent_at_least(20, other, 95)
+		not compare.percent_at_least(20, 20, other)
+		not compare.percent_at_least(other, other, other)
+	}
+	not compare.percent_at_least({}.absent, 20, 95)
+	not compare.percent_at_least(20, {}.absent, 95)
+	not compare.percent_at_least(20, 20, {}.absent)
+}
+
+_digest := "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+test_the_same_digest_is_one if {
+	compare.same_digest(_digest, _digest)
+	not compare.same_digest(_digest, replace(_digest, "a", "b"))
+	not compare.same_digest(_digest, upper(_digest))
+	not compare.same_digest(_digest, {}.absent)
+	not compare.same_digest({}.absent, _digest)
+}
+
+test_what_is_no_digest_is_never_the_same if {
+	strays := ["unknown", "latest", "", "sha256:", "sha256:aa", concat("", [_digest, "a"]), concat("", [_digest, "\n"]), upper(_digest)]
+	every other in array.concat(strays, _no_numbers) {
+		not compare.same_digest(other, other)
+		not compare.same_digest(_digest, other)
+		not compare.same_digest(other, _digest)
+	}
+}
+
 # Raw, `"0.1" >= 0.8`, `{} >= 0.8`, `[] > 100`, `null <= 0.2` and `true < 0.2` are all true.
 test_raw_comparisons_across_types_allow if {
 	object.get({"v": "0.1"}, "v", 0) >= 0.8
