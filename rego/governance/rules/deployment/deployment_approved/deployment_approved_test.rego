@@ -11,7 +11,11 @@ _risk(risk) := testing.with_values(_sample, {sprintf("/facts/models/%d/risk/%s",
 	some factor, value in risk
 })
 
-_critical := _risk({"exposure": "public", "autonomy": "autonomous"})
+# Whatever else the critical tier asks for is met: people confirm everything that a model does with a tool.
+_critical := testing.with_values(
+	_risk({"exposure": "public", "autonomy": "autonomous"}),
+	{sprintf("/facts/models/%d/tools/autonomy", [i]): 0 | some i in [0, 1]},
+)
 
 _asked := {[]: ["fail", "ask"]}
 
