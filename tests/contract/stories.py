@@ -1,7 +1,8 @@
 """Stories: samples that say what the systems of record hold, who asks what, and what comes out (`rego/samples`).
 
 A story may be `like` another one: then it holds only what is different. Objects are laid over one another, everything
-else takes the other's place, and null takes a key away.
+else takes the other's place, and null takes a key away that the other one has. In an object that the other one does not
+have, null is null: `given.supplied` says with it that nobody says anything.
 """
 
 import json

@@ -85,7 +85,7 @@ async def test_a_sample_is_decided_as_it_says(name: str, opa: Running, state_dir
 async def test_a_story_is_another_one_with_changes_laid_over_it() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}, "d": "x"}
     own = {"a": {"c": [3], "e": {"f": None, "g": 1}}}
-    assert laid_over(base, own) == {"a": {"b": 1, "c": [3], "e": {"g": 1}}, "d": "x"}
+    assert laid_over(base, own) == {"a": {"b": 1, "c": [3], "e": {"f": None, "g": 1}}, "d": "x"}
     assert laid_over(base, {"a": None}) == {"d": "x"}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": "x"}
 
