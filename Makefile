@@ -112,6 +112,10 @@ test-rego: setup opa regal ## Format, strict check, tests and lint of the rules,
 	  { test -z "$$regal" || \
 	    PROCTOR_OPA_BIN="$$opa" PROCTOR_REGAL_BIN="$$regal" $(RUN) regal -- $(BIN)/proctor policy lint; }
 
+.PHONY: mutate
+mutate: setup opa ## Mutate every rule and library function; fail where tests would notice less than 95 % of it
+	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(BIN)/proctor policy mutate --at-least 95
+
 .PHONY: faults
 faults: setup opa ## Kill, hang and lie on purpose: OPA, the service, the disk, the clock
 	@PROCTOR_OPA_BIN="$$(tools/build opa 2>/dev/null)" $(RUN) --live faults -- $(BIN)/pytest -q -m faults $(ARGS)

@@ -35,8 +35,8 @@ def new(
         pack or source, stage, name or second, pack=pack is not None, samples=source / "samples" / "inputs"
     )
     result("\n".join(str(path) for path in files))
-    folder = files[0].parent
-    progress(f"next: edit them, then proctor policy test {folder}, and proctor policy mutate {folder}")
+    where = pack or files[0].parent
+    progress(f"next: edit them, then 'proctor policy test {where}' and 'proctor policy mutate {where}'")
 
 
 @app.command()

@@ -92,7 +92,7 @@ _STAGES: Final[Mapping[str, _Stage]] = {
         "models/*\n#   may_be_empty: true\n#   item_id: [id]", "that the risk factors of every model are known",
         "{at: risk, about: item, fields: {exposure: string, autonomy: string, data_class: string}}",
         "G-RUN-05", "model {id} is not right", "import data.governance.lib.tiers\n\n",
-        _items("models", "model", "tiers.known(model.risk)"),
+        _items("models", "model", 'tiers.known("risk", model.risk)'),
         _facts("models", '{"risk": _low}', '{"risk": _low}'),
         _facts("models", '{"risk": _low}', '{"risk": object.union(_low, {"exposure": "nobody-knows"})}'),
         _facts("models", '{"id": "a"}'), '{["models", 0], ["models", 1]}', '{["models", 0]}',

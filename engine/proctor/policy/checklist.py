@@ -179,14 +179,14 @@ def _add_risk(catalogue: Catalogue, asked: Sequence[Question], found: dict[str, 
     for kind in dict.fromkeys(question.kind for question in asked):
         if kind not in tiers:
             continue
-        need = tiers[kind]["need"]
-        group = "/".join(filter(None, (need["scope"], need["at"])))
-        one = found.setdefault(group, Wanted(group))
-        one.fields |= need["fields"]
-        one.about.add(need["about"])
-        one.tier = max(one.tier, *(tier for tier in EvidenceTier if tier.rank == need["min_rank"]), key=_rank)
-        one.rules = list(dict.fromkeys([*one.rules, RISK]))
-        one.always = True
+        for need in tiers[kind]["needs"]:
+            group = "/".join(filter(None, (need["scope"], need["at"])))
+            one = found.setdefault(group, Wanted(group))
+            one.fields |= need["fields"]
+            one.about.add(need["about"])
+            one.tier = max(one.tier, *(tier for tier in EvidenceTier if tier.rank == need["min_rank"]), key=_rank)
+            one.rules = list(dict.fromkeys([*one.rules, RISK]))
+            one.always = True
 
 
 def _rank(tier: EvidenceTier) -> int:

@@ -8,7 +8,7 @@ has put its input in place; a library with one gets a copy of its tests for each
 import asyncio
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -42,12 +42,12 @@ class Library:
     """Names of the tests."""
 
 
-def of(layout: Layout, binary: Path) -> list[Library]:
-    """Return the libraries in focus that have tests. Raises `PolicyError`."""
+def of(layout: Layout, binary: Path, chosen: Callable[[str], bool]) -> list[Library]:
+    """Return the libraries in focus that have tests, if `chosen` says so of `lib.<name>`. Raises `PolicyError`."""
     found = []
     for file in sorted((layout.policy / "governance" / "lib").glob("*/*.rego")):
         test = layout.tests / file.relative_to(layout.policy).with_name(f"{file.stem}_test.rego")
-        if layout.in_focus(file) and test.is_file():
+        if layout.in_focus(file) and test.is_file() and chosen(f"lib.{file.stem}"):
             found.append(_library(binary, file, test))
     return found
 
@@ -92,6 +92,10 @@ def judge(
         for library in libraries
         for name, text in ((ORIGINAL, library.source), *((each.name, each.text) for each in library.mutants))
     }
+    for library in libraries:
+        if not library.of_functions_alone:
+            names = (ORIGINAL, *(each.name for each in library.mutants))
+            files |= {_write_tests(folder, library, name): (library.name, name) for name in names}
     broken = switchboard.remove_broken(layout, binary, folder, files)
     left = [
         replace(each, mutants=tuple(mutant for mutant in each.mutants if (each.name, mutant.name) not in broken))
@@ -100,7 +104,7 @@ def judge(
     for library in left:
         file = folder / "mutation" / f"{library.name}.rego"
         file.parent.mkdir(exist_ok=True)
-        file.write_text("\n".join(_entrypoints(folder, library)) + "\n", encoding="utf-8")
+        file.write_text("\n".join(_entrypoints(library)) + "\n", encoding="utf-8")
     built = layout.built(binary, folder)
 
     async def ask() -> dict[str, Mapping[str, bool]]:
@@ -118,24 +122,28 @@ def _write(folder: Path, library: Library, name: str, text: str) -> Path:
     return file
 
 
-def _entrypoints(folder: Path, library: Library) -> Iterator[str]:
+def _entrypoints(library: Library) -> Iterator[str]:
     yield f"package mutation.lib.{library.name}"
+    own = f"data.governance.lib.{library.name}"
+    yield from _all_of("_all", f"{own}_test", library)
     for name in (ORIGINAL, *(mutant.name for mutant in library.mutants)):
         theirs = f"data.mutants.lib.{library.name}.{name}"
-        tests, on = f"data.governance.lib.{library.name}_test", ""
+        yield f"\ndefault alive_{name} := false\n"
         if library.of_functions_alone:
-            pairs = ((f"data.governance.lib.{library.name}.{each}", f"{theirs}.{each}") for each in library.functions)
-            on = " ".join(f"with {own} as {other}" for own, other in pairs)
+            on = " ".join(f"with {own}.{each} as {theirs}.{each}" for each in library.functions)
+            yield f"alive_{name} if _all {on}"
         else:
-            tests = f"data.mutants_tests.lib.{library.name}.{name}"
-            _write_tests(folder, library, name, theirs)
-        yield f"\ndefault alive_{name} := false"
-        yield f"\nalive_{name} if {{\n\ttrue"
-        yield from (f"\t{tests}.{test} {on}" for test in library.tests)
-        yield "}"
+            yield from _all_of(f"alive_{name}", f"data.mutants_tests.lib.{library.name}.{name}", library)
 
 
-def _write_tests(folder: Path, library: Library, name: str, theirs: str) -> None:
+def _all_of(head: str, package: str, library: Library) -> Iterator[str]:
+    yield f"\n{head} if {{\n\ttrue"
+    yield from (f"\t{package}.{test}" for test in library.tests)
+    yield "}"
+
+
+def _write_tests(folder: Path, library: Library, name: str) -> Path:
+    theirs = f"data.mutants.lib.{library.name}.{name}"
     own = f"data.governance.lib.{library.name}"
     package = f"package mutants_tests.lib.{library.name}.{name}"
     text = re.sub(r"^package .*$", package, library.test_source, count=1, flags=re.MULTILINE)
@@ -144,6 +152,7 @@ def _write_tests(folder: Path, library: Library, name: str, theirs: str) -> None
     file = folder / "mutants_tests" / "lib" / library.name / f"{name}.rego"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
+    return file
 
 
 async def _answers(client: OpaClient, library: Library, progress: "switchboard.Progress") -> Mapping[str, bool]:

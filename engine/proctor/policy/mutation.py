@@ -10,7 +10,7 @@ import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from proctor.policy.switchboard import ORIGINAL, Progress, Subject
 from proctor.settings import Settings
 from proctor.vocabulary.canonical import canonical
 
+Chosen = Callable[[str], bool]
 Fate = Literal["cases", "tests", "refused", "survived"]
 
 _TELLING: Final = ("base", "decisive", "exempt", "request", "list")
@@ -79,13 +80,23 @@ def score(results: Iterable[Mutated]) -> float:
     return 100.0 * killed / (killed + survived) if killed + survived else 100.0
 
 
-def run(settings: Settings, layout: Layout, binary: Path, progress: Progress, *, at_least: float) -> Checked:
+def run(
+    settings: Settings,
+    layout: Layout,
+    binary: Path,
+    progress: Progress,
+    *,
+    at_least: float,
+    chosen: Chosen = lambda _: True,
+) -> Checked:
     """Mutate everything in focus and say what survived; ok if the score is `at_least` this and all could be judged.
 
+    `chosen` says by code (`lib.<name>` of a library) what of it is looked at.
     Raises `PolicyError` for a policy without anything to mutate, and as `rules`.
     """
     began = time.monotonic()
-    results = [*rules(settings, layout, binary, progress), *functions(settings, layout, binary, progress)]
+    work = Work(settings, layout, binary, progress, chosen)
+    results = [*rules(work), *functions(work)]
     if not results:
         raise PolicyError(
             "making mutants", [f"no rule and no library below {layout.focus}"], "Name the folder of a rule or a stage"
@@ -139,16 +150,28 @@ def known(layout: Layout, binary: Path) -> mutants.Known:
     return mutants.Known({"list": configured["lists"], "threshold": configured["thresholds"]}, functions)
 
 
-def rules(settings: Settings, layout: Layout, binary: Path, progress: Progress) -> list[Mutated]:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is mutated, and what it takes to judge the mutants."""
+
+    settings: Settings
+    layout: Layout
+    binary: Path
+    progress: Progress
+    chosen: Chosen
+
+
+def rules(work: Work) -> list[Mutated]:
     """Mutate every rule in focus and judge the mutants.
 
     Raises `PolicyError` for samples and tests that can't be used, `OpaError` when OPA fails.
     """
+    settings, layout, binary, progress = work.settings, work.layout, work.binary, work.progress
     samples = testing.projected(layout)
-    roles = testing.roles(layout, binary)
+    roles = {code: found for code, found in testing.roles(layout, binary).items() if work.chosen(code)}
     made, unproven = cases.generate(layout.laid_out.document, samples, roles)
     names = known(layout, binary)
-    looked_at = [rule for rule in layout.laid_out.rules if layout.in_focus(layout.policy / rule.file)]
+    looked_at = [rule for rule in layout.laid_out.rules if rule.code in roles]
     all_of = [switchboard.subject(layout, binary, rule, names) for rule in looked_at]
     if not all_of:
         return []
@@ -180,13 +203,14 @@ class _Question:
     inputs: tuple[bytes, ...]
 
 
-def functions(settings: Settings, layout: Layout, binary: Path, progress: Progress) -> list[Mutated]:
+def functions(work: Work) -> list[Mutated]:
     """Mutate every library in focus and judge the mutants by its own tests; errors as `rules`."""
-    before = libraries.of(layout, binary)
+    layout, progress = work.layout, work.progress
+    before = libraries.of(layout, work.binary, work.chosen)
     if not before:
         return []
     progress(f"{len(before)} libraries, {sum(len(each.mutants) for each in before)} mutants: compiling")
-    after, passing = libraries.judge(settings, layout, binary, before, progress)
+    after, passing = libraries.judge(work.settings, layout, work.binary, before, progress)
     return [_of_library(layout, old, new, passing[new.name]) for old, new in zip(before, after, strict=True)]
 
 

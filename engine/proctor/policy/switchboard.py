@@ -167,7 +167,8 @@ def remove_broken(
     # A module that does not parse keeps the others from being compiled, so one round does not find them all.
     while errors := _errors(binary, folder, capabilities):
         found = {Path(location["file"]) for error in errors if (location := error.get("location"))} & files.keys()
-        if not found - broken:
+        originals = {file for file in found if files[file][1] == ORIGINAL}
+        if originals or not found - broken:
             raise PolicyError("compiling the mutants", [str(error.get("message")) for error in errors])
         for file in found - broken:
             file.unlink()

@@ -48,14 +48,17 @@ def mutate(
     *,
     at_least: float,
     only: Path | None = None,
+    chosen: Callable[[str], bool] = lambda _: True,
 ) -> Checked:
     """Judge all mutants of the rules below `only` (None: everywhere) by what `test` runs; ok from a score `at_least`.
+
+    `chosen` says of each rule by its code, and of each library as `lib.<name>`, whether it is looked at.
 
     Raises `PolicyError` for a policy that can't be built or compiled, `OpaError` when OPA fails.
     """
     opa = _executable(binary)
     with layout.laid_out(settings, opa, only) as work:
-        return mutation.run(settings, work, opa, progress, at_least=at_least)
+        return mutation.run(settings, work, opa, progress, at_least=at_least, chosen=chosen)
 
 
 def _executable(binary: Path) -> Path:

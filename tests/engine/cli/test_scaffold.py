@@ -45,11 +45,11 @@ def test_a_stage_without_facts_is_refused(tmp_path: Path, stage: str) -> None:
 @pytest.mark.parametrize("stage", scaffold.STAGES)
 def test_the_templates_build_and_pass_their_own_tests(tmp_path: Path, opa_binary: Path, stage: str) -> None:
     scaffold.write(tmp_path / "pack", stage, "one_rule", pack=True)
-    source = bundle.policy_dir(None)
-    laid_out = bundle.lay_out(PolicySettings(packs=[tmp_path / "pack"]), opa_binary, source, tmp_path / "stage")
+    settings, policy = PolicySettings(packs=[tmp_path / "pack"]), tmp_path / "policy"
+    laid_out = bundle.lay_out(settings, opa_binary, bundle.policy_dir(None), policy)
     assert f"{stage}.one_rule" in laid_out.document["rules"]
     done = subprocess.run(
-        [opa_binary, "test", "--run", "governance.rules", tmp_path / "pack", source / "governance" / "lib"],
+        [opa_binary, "test", policy, *(tmp_path / "pack").rglob("*_test.rego")],
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert "PASS: 3/3" in done.stdout, done.stdout + done.stderr

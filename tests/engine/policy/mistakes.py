@@ -169,7 +169,7 @@ MISTAKES: Final = (
         "undeclared_group",
         (30, 35),
         _on_models("model.allowance.digest_allowed == true", *_RIGHT),
-        _by("build", "regal", "types"),
+        _by("build", "cases", "regal", "types"),
     ),
     Mistake(
         "undeclared_field",

@@ -108,9 +108,10 @@ def test_a_source_that_changed_is_told_even_where_it_means_the_same() -> None:
 
 def test_the_table_of_risk_tiers_is_told() -> None:
     document, other = index(rule()), index(rule())
-    other["tiers"]["run"]["need"]["min_rank"] = 2
+    other["tiers"]["run"]["needs"][0]["min_rank"] = 2
     (found,) = changes(document, other)
-    assert (found.kind, found.of, found.before, found.after) == ("tiers", "run.need.min_rank", "1", "2")
+    assert (found.kind, found.of) == ("tiers", "run.needs")
+    assert found.before.replace('"min_rank": 1', '"min_rank": 2', 1) == found.after
 
 
 CASES = [(tier, environment, point) for tier in "abc" for environment in "xyz" for point in "pqr"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from proctor.cli import checks, exits, main, outputs
 from proctor.errors import UsageError
 from proctor.policy import focus, workspace
 from proctor.policy.checks import Check, Checked
+from proctor.settings import Settings
 from tests.engine.policy import packs
 
 _ENOUGH: Final = """
@@ -63,6 +65,10 @@ _RULES: Final = {
     "untrue": (packs.RIGHT, packs.TEST + _NEVER),
     "loose": (_ANYTHING, packs.TEST),
 }
+
+
+pytestmark = pytest.mark.timeout(240)
+"""The pack is mutated once, in the first test that asks for it."""
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +149,23 @@ def test_mutants_that_do_not_compile_or_are_refused_are_counted_apart(mutated: C
 def test_where_the_rule_itself_fails_nothing_is_said_of_its_mutants(mutated: Checked, name: str, why: str) -> None:
     assert [(check.name, check.why) for check in _of(mutated, name)] == [("all mutants", why)]
     assert not mutated.ok, "whatever the score"
+
+
+def test_a_function_of_lib_is_mutated_behind_its_own_tests(tmp_path: Path, opa_binary: Path) -> None:
+    source = tmp_path / "rego"
+    shutil.copytree(packs.ROOT / "rego", source)
+    library = source / "governance" / "lib" / "people"
+    test = library / "people_test.rego"
+    kept = test.read_text().split("\ntest_")[0] + '\ntest_one if people.principal("person:alice")\n'
+    test.write_text(kept)
+    settings = Settings(state_dir=tmp_path / "state", policy_dir=source)
+    found = workspace.mutate(settings, opa_binary, lambda _: None, at_least=0, only=library)
+    assert {check.group for check in found.checks} == {"lib.people"}
+    survivors = {check.name for check in found.failed}
+    text = (library / "people.rego").read_text()
+    assert found.numbers["killed"] > 0
+    assert len(survivors) > found.numbers["killed"], "one test notices little"
+    assert all(text.splitlines()[check.line - 1] for check in found.failed if check.line)
 
 
 # --- What a path means -----------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_a_rule_that_only_warns_covers_nothing_and_is_marked(read: Catalogue) ->
     for name, code in (("eu-ai-act/19.1", "deployment.mild"), ("eu-ai-act/26.6", "deployment.unfed")):
         one = found[name]
         assert one.verdict is Verdict.PARTLY, name
-        assert [rule.marked for rule in one.rules] == [f"{code} (only warns)"]
+        assert f"{code} (only warns)" in [rule.marked for rule in one.rules]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_rule_counts_from_the_day_on_which_it_takes_effect(
 ) -> None:
     one = _verdicts(read, day=day)["eu-ai-act/12.1"]
     assert one.verdict is verdict
-    assert [rule.mark for rule in one.rules] == [mark]
+    assert [rule.mark for rule in one.rules if rule.code == LATER] == [mark]
 
 
 def test_what_was_rescinded_is_shown_and_not_counted(read: Catalogue) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from fastapi import FastAPI
 
 from proctor.alerts import events
 from proctor.alerts.violations import ViolationRegister
+from proctor.audit.outlook import Outlook
 from proctor.decide.ids import decision_id
 from proctor.errors import OpaError
 from proctor.identity.principals import Principal
 from proctor.inventory.datasets import Datasets
+from proctor.inventory.deployments import Deployments
 from proctor.inventory.models import Inventory
+from proctor.inventory.standing import StandingDecisions
 from proctor.ledger.bundles import BundleStore
+from proctor.ledger.cases import CaseStore
 from proctor.ledger.clock import Clock
 from proctor.ledger.outbox import Outbox
 from proctor.ledger.records import Entry
@@ -198,6 +203,15 @@ async def harness(
             policy=policy,
             engine=opa,  # type: ignore[arg-type] # as much of one as is asked
             decisions=decisions,  # type: ignore[arg-type] # the same
+            outlook=Outlook(
+                decisions,
+                StandingDecisions.load(database, ledger, stores.hands.now),
+                Deployments.load(database, stores.hands.now),
+                ledger.get,
+                CaseStore(database, state_dir, Clock(), timedelta(days=1)).open,
+                opa,  # type: ignore[arg-type] # the same
+                lambda: policy.bundle,
+            ),
             permissions=Permissions(opa),  # type: ignore[arg-type] # the same
             adapters=adapters,
             access=AccessTable(),

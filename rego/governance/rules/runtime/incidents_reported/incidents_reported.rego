@@ -21,7 +21,7 @@
 #   waivable: false
 #   controls: [G-RUN-04]
 #   clauses: ["eu-ai-act/73.2", "eu-ai-act/73.3", "eu-ai-act/73.4", "eu-ai-act/73.5", "iso42001/A.8.4", "nist-ai-rmf/MANAGE4.3"]
-#   message: "a serious incident is overdue: not reported for {incidents.serious_days} days, widespread {incidents.widespread_days}, with a death {incidents.death_days}; {incidents.untracked} without a term"
+#   message: "a report is overdue: serious {incidents.serious_days} d, widespread {incidents.widespread_days}, death {incidents.death_days}; {incidents.untracked} untracked"
 #   remediation: "Report it to the authority now: a first report may be incomplete (Art. 73(5)); record its class and when you became aware of it"
 #   owner: legal
 package governance.rules.runtime.incidents_reported

@@ -20,7 +20,7 @@
 #   waivable: {max_days: 14}
 #   controls: [G-RUN-02]
 #   clauses: ["eu-ai-act/72.2", "eu-ai-act/26.5", "nist-ai-rmf/MEASURE2.4", "sr-26-2/monitoring"]
-#   message: "model {id} drifts or is not watched: {monitoring.conclusive} of {monitoring.due} looks conclusive, silent for {monitoring.silent_hours} hours, drift in {monitoring.drifted} of {monitoring.window}"
+#   message: "{id} is unwatched or drifts: {monitoring.conclusive} of {monitoring.due}, last {monitoring.silent_hours} h ago, drift {monitoring.drifted} of {monitoring.window}"
 #   remediation: "Mend the monitors that fail or come late; where they find drift, train anew, go back, or stop the model"
 #   owner: model-risk
 package governance.rules.runtime.monitors_conclusive
