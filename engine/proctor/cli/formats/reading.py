@@ -26,9 +26,14 @@ def effect(finding: Mapping[str, Any]) -> str:
     return f"{plain(finding.get('effect', '?'))}{by}"
 
 
+_FEW: Final = 3
+
+
 def unprovided(rules: Sequence[str]) -> str:
-    """Return one line for the rules that only warned because nobody supplies their facts."""
-    return f"nobody supplies what these rules rest on, so they only warn: {', '.join(map(plain, rules))}"
+    """Return one line for the rules that only warned because nobody supplies their facts; a few of them by name."""
+    if len(rules) <= _FEW:
+        return f"for want of facts these rules only warn: {', '.join(map(plain, rules))}"
+    return f"{len(rules)} rules only warn, for want of facts; -o json names them"
 
 
 def problem(entry: Mapping[str, Any]) -> str:
