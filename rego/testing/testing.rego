@@ -12,11 +12,20 @@ import future.keywords.not
 #   The whole decision on a document: effects and outcome included, as production computes them.
 decision(document) := found if found := data.governance.main.decision with input as document
 
+# A rule's test asks about this rule alone, where the workbench has laid the policy out: the same aggregator, at the cost
+# of one rule instead of all that apply.
+_asked_alone(code, document) := decision(_alone(code, document))
+
+_alone(code, document) := object.union(document, {"operation": operation}) if {
+	operation := sprintf("%s:%s", [document.operation, code])
+	data.governance.index.select[document.stage][document.subject.kind][operation]
+} else := document
+
 # METADATA
 # description: >-
 #   A rule's answer to a document in one word: pass, exempt, fail or not_evaluable where all its places agree, else
 #   mixed; nothing where it has no place; not_asked where it does not apply; problem where nothing was judged.
-says(code, document) := _answer(code, decision(document))
+says(code, document) := _answer(code, _asked_alone(code, document))
 
 _answer(code, verdict) := "problem" if {
 	count(verdict.problems) > 0
@@ -42,7 +51,7 @@ _findings(code, verdict) := {finding | some finding in verdict.findings; finding
 #   The findings of a rule on a document, as place -> status and effect; {} where it finds nothing, undefined where
 #   nothing was judged.
 findings(code, document) := found if {
-	verdict := decision(document)
+	verdict := _asked_alone(code, document)
 	count(verdict.problems) == 0
 	verdict.rules[code]
 	found := {finding.at: [finding.status, finding.effect] | some finding in _findings(code, verdict)}
@@ -50,15 +59,15 @@ findings(code, document) := found if {
 
 # METADATA
 # description: The identities that a rule's findings on a document name.
-named(code, document) := {finding.item | some finding in _findings(code, decision(document))}
+named(code, document) := {finding.item | some finding in _findings(code, _asked_alone(code, document))}
 
 # METADATA
 # description: The gaps that keep a rule from being evaluated on a document.
-gaps(code, document) := {gap.gap | some finding in _findings(code, decision(document)); some gap in finding.why}
+gaps(code, document) := {gap.gap | some finding in _findings(code, _asked_alone(code, document)); some gap in finding.why}
 
 # METADATA
 # description: How many places a rule saw in a document, and how many of them it proved compliant and exempt.
-counts(code, document) := decision(document).rules[code]
+counts(code, document) := _asked_alone(code, document).rules[code]
 
 # METADATA
 # description: >-

@@ -49,7 +49,10 @@ class Layout:
         key = self.folder / "keys" / "bundle.key"
         public = bundle.signing_key(key)
         target = self.folder / f"{(folder or self.policy).name}.tar.gz"
-        bundle.archive(binary, folder or self.policy, target, key, self.folder)
+        # In a folder of its own: the authors' tests run beside it, and write the same file.
+        work = self.folder / "building"
+        work.mkdir(exist_ok=True)
+        bundle.archive(binary, folder or self.policy, target, key, work)
         document = self.laid_out.document
         return bundle.BuiltBundle(target, self.laid_out.digest, document["revision"], Index(document), public)
 

@@ -12,7 +12,7 @@ from proctor.errors import OpaError, PolicyError
 from proctor.opa import bundle
 from proctor.policy.layout import Layout, write_json
 
-_TIMEOUT: Final = "20s"
+_TIMEOUT: Final = "60s"
 """For one test. OPA's own default of 5 s is short for two cores that are busy with something else."""
 _WHOLE: Final = 300
 """Seconds for all of them."""
