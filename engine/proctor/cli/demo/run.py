@@ -86,9 +86,10 @@ def _stage(folder: Path, narrator: Narrator, started: list[Callable[[], None]]) 
     sink = Sink()
     started.append(sink.close)
     purposes = {objects.PURPOSE: {"exposure": "internal", "autonomy": "supervised"}}
+    # The profile is starter: strict would deny for facts that no system in this story gives.
     configuration: dict[str, Any] = {
         "server": {"port": 0, "operations_port": 0},
-        "policy": {"profile": "strict", "purposes": purposes, "actions": _ACTIONS},
+        "policy": {"purposes": purposes, "actions": _ACTIONS},
         "sinks": [sink.settings],
     }
     server = Server(folder, narrator, configuration, {VARIABLE: sink.secret})
