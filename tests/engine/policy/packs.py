@@ -95,6 +95,6 @@ def write(
     return pack
 
 
-def settings(state: Path, pack: Path, **policy: Any) -> Settings:
-    """Return settings with this pack."""
-    return Settings.model_validate({"state_dir": state, "policy": {"packs": [pack], **policy}})
+def settings(state: Path, pack: Path, source: Path | None = None, **policy: Any) -> Settings:
+    """Return settings with this pack, beside the provided policy or the one in `source`."""
+    return Settings.model_validate({"state_dir": state, "policy_dir": source, "policy": {"packs": [pack], **policy}})

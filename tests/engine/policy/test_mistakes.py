@@ -59,13 +59,18 @@ def _name(line: str) -> str:
     return found[1] if found else ""
 
 
+def _source(group: Sequence[Mistake], small_policy: Path) -> Path | None:
+    """Return what stands beside a group: the provided policy (None), or for a rule alone as much as a pack needs."""
+    return small_policy if len(group) == 1 else None
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> Found:
+def built(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path, small_policy: Path) -> Found:
     """Return which rules the build refuses."""
     found: Found = {mistake.name: set() for mistake in TABLE}
     for number, group in enumerate(_groups()):
         folder = tmp_path_factory.mktemp(f"built{number}")
-        settings = packs.settings(folder, _written(folder / "pack", group))
+        settings = packs.settings(folder, _written(folder / "pack", group), _source(group, small_policy))
         source = bundle.policy_dir(settings.policy_dir)
         try:
             bundle.lay_out(settings.policy, opa_binary, source, folder / "stage")
@@ -88,7 +93,7 @@ def linted(tmp_path_factory: pytest.TempPathFactory, regal_binary: Path) -> Foun
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> Found:
+def run(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path, small_policy: Path) -> Found:
     """Return in which rules the type checker and the cases find something, with the build's checks out of the way."""
     found: Found = {mistake.name: set() for mistake in TABLE}
     with pytest.MonkeyPatch.context() as patch:
@@ -98,7 +103,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, opa_binary: Path) -> Found:
             folder = tmp_path_factory.mktemp(f"run{number}")
             pack = _written(folder / "pack", group)
             try:
-                _run(packs.settings(folder, pack), pack, opa_binary, found, whole=len(group) == 1)
+                settings = packs.settings(folder, pack, _source(group, small_policy))
+                _run(settings, pack, opa_binary, found, whole=len(group) == 1)
             except PolicyError:
                 if len(group) > 1:
                     raise

@@ -23,12 +23,20 @@ Tested = Callable[..., Checked]
 
 
 @pytest.fixture
-def tested(tmp_path: Path, opa_binary: Path) -> Tested:
-    """Return a function that writes a pack and tests it."""
+def tested(tmp_path: Path, opa_binary: Path, small_policy: Path) -> Tested:
+    """Return a function that writes a pack and tests it beside a small policy, or beside all of the provided one."""
 
-    def _tested(rules: Mapping[str, str], *, binary: Path = opa_binary, verbose: bool = False, **parts: Any) -> Checked:
+    def _tested(
+        rules: Mapping[str, str],
+        *,
+        binary: Path = opa_binary,
+        verbose: bool = False,
+        provided: bool = False,
+        **parts: Any,
+    ) -> Checked:
         pack = packs.write(tmp_path / "pack", rules, **parts)
-        return workspace.test(packs.settings(tmp_path / "state", pack), binary, verbose=verbose, only=pack)
+        settings = packs.settings(tmp_path / "state", pack, None if provided else small_policy)
+        return workspace.test(settings, binary, verbose=verbose, only=pack)
 
     return _tested
 
@@ -38,7 +46,7 @@ def test_a_right_rule_passes_and_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    report = tested({"right": packs.source("right")}, verbose=True)
+    report = tested({"right": packs.source("right")}, verbose=True, provided=True)
     assert report.ok, report.text
     assert "passed  data.governance.rules.deployment.right_test.test_nothing_is_compliant_without_facts" in report.text
     assert "passed  deployment.right: models/1/registration.matches decides  (deployment, decisive, 5 inputs)" in (
