@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +33,8 @@ _EACH = {path.read_text(): path.stem for path in sorted((SAMPLES / "inputs").glo
 INPUTS = {name: json.loads(text) for text, name in sorted(_EACH.items(), key=itemgetter(1))}
 """What several rules have in common, such as one exempt sample, is tried once."""
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+ITEM = 3
+"""Parts of the path of an item: facts, list, index."""
 OUTCOMES = {"allowed": {"allow"}, "asked": {"require_approval"}, "denied": {"deny", "error"}}
 
 
@@ -132,21 +135,52 @@ def _matters(name: str, path: tuple[str | int, ...]) -> bool:
     return not (path[-2:-1] == ("evidence",) and path[-1] in UNREAD_OF_EVIDENCE)
 
 
+def _question(document: Any) -> tuple[str, str, str]:
+    return document["stage"], document["subject"]["kind"], document["operation"]
+
+
+def spoilt(name: str) -> list[tuple[str | int, ...]]:
+    """Return the paths of an input that are worth spoiling, so that a library of any size can be tried exhaustively.
+
+    An exempt sample differs from the sample of its question in a few groups: the rest has been spoilt there. Items of
+    a list hold the same groups, and that exactly the wrong one is found is what decisive cases say of every rule: here
+    each path is spoilt at one of them, by turns.
+    """
+    document = INPUTS[name]
+    base = next(one for other, one in INPUTS.items() if "exempt" not in other and _question(one) == _question(document))
+    return [
+        path
+        for path in paths(document)
+        if _turn(document, path) and (document is base or not _equal(document, base, path))
+    ]
+
+
+def _turn(document: Any, path: tuple[str | int, ...]) -> bool:
+    if len(path) <= ITEM or path[0] != "facts" or not isinstance(path[2], int):
+        return True
+    return path[2] == zlib.crc32(repr(path[ITEM:]).encode()) % len(document["facts"][path[1]])
+
+
+def _equal(document: Any, base: Any, path: tuple[str | int, ...]) -> bool:
+    try:
+        return bool(at(document, path) == at(base, path))
+    except (LookupError, TypeError):
+        return False
+
+
 def _wrong(value: Any) -> list[Any]:
     """Return values of every other type, and the empty ones of its own."""
     candidates: list[Any] = [None, True, False, 5, -1, "x", "", [], [None], ["x"], {}, {"x": "x"}]
     return [other for other in candidates if type(other) is not type(value) or (other in ("", {}) and other != value)]
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", INPUTS)
 async def test_a_wrong_value_anywhere_in_an_input_never_allows(name: str, opa: Running) -> None:
     """Each path, each other type, and nothing at all: exhaustive, because a list of examples forgets the one hole."""
     document = INPUTS[name]
     changes = [
-        (path, other)
-        for path in paths(document)
-        if _matters(name, path)
-        for other in (..., *_wrong(at(document, path)))
+        (path, other) for path in spoilt(name) if _matters(name, path) for other in (..., *_wrong(at(document, path)))
     ]
     allowed = []
     for start in range(0, len(changes), 8):  # as many as keep both processors at work
@@ -155,12 +189,12 @@ async def test_a_wrong_value_anywhere_in_an_input_never_allows(name: str, opa: R
         for change, verdict in zip(some, verdicts, strict=True):
             if verdict.outcome == "allow":
                 # Where several values are right, the oracle says so, from the rules' meaning and without Rego.
-                if name in {"deployment", "runtime"} or not oracle.may_be_allowed(changed(document, change)):
+                if not oracle.may_be_allowed(changed(document, change)):
                     allowed.append(change)
             else:
                 assert verdict.findings or verdict.problems, change
     assert allowed == []
-    assert len(changes) > 300
+    assert len(changes) > (30 if "exempt" in name else 300)
 
 
 _GOOD = INPUTS["deployment"]["facts"]["models"][0]
@@ -238,14 +272,14 @@ async def test_a_malformed_request_is_a_denial_that_says_where(opa: Running, tmp
 # --- Strict and not --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", INPUTS)
 async def test_strict_and_lenient_opa_say_the_same(name: str, opa: Running, opa_binary: Path, tmp_path: Path) -> None:
     """`opa test` has no strict mode and production has: libraries that raise no error make them one policy."""
     batch: dict[str, Any] = {}
     document = INPUTS[name]
     batch[name] = document
-    for path in paths(document):
+    for path in spoilt(name):
         for number, other in enumerate((..., None, 5, "x", [], {})):
             batch[f"{name}:{path}:{number}"] = changed(document, (path, other))
     batch |= {f"malformed:{number}": value for number, value in enumerate(MALFORMED_INPUTS)}
@@ -255,7 +289,7 @@ async def test_strict_and_lenient_opa_say_the_same(name: str, opa: Running, opa_
     async def answers(*flags: str) -> dict[str, Any]:
         command = [opa_binary, "eval", *flags, "--bundle", opa.bundle.path, "--input", tmp_path / "input.json"]
         done = await asyncio.to_thread(
-            subprocess.run, [*command, "--format", "json", query], capture_output=True, check=False, timeout=100
+            subprocess.run, [*command, "--format", "json", query], capture_output=True, check=False, timeout=200
         )
         assert done.returncode == 0, done.stdout.decode()[:2000] + done.stderr.decode()[:2000]
         found: dict[str, Any] = json.loads(done.stdout)["result"][0]["expressions"][0]["value"]
