@@ -33,9 +33,9 @@ PRODUCER = "https://example.com/catalog"
 PAYMENTS = canonical("s3://lake", "payments")
 SECRET = "whsec_" + "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 GROUPS = ("catalog", "ownership", "sensitivity", "legal", "purposes", "consent", "licence", "retention")
-_RISK = {"exposure": "internal", "autonomy": "supervised"}
-CONFIGURATION: dict[str, Any] = {"policy": {"profile": "starter", "purposes": {"fraud-detection": _RISK}}}
-"""Rules on what no adapter delivers only warn: these tests are about what the running systems say."""
+CONFIGURATION: dict[str, Any] = {
+    "policy": {"purposes": {"fraud-detection": {"exposure": "internal", "autonomy": "supervised"}}}
+}
 
 
 class Sink:
@@ -142,7 +142,7 @@ def event(moment: datetime, **facets: Any) -> DatasetEvent:
 
 GOOD = {
     "pii": "true", "lawful_basis": "consent", "consent_status": "given", "consent_purposes": "fraud-detection",
-    "licence": "internal", "purpose": "fraud-detection",
+    "licence": "internal", "purpose": "fraud-detection", "retention_until": "2099-01-01",
 }  # fmt: skip
 
 
@@ -212,7 +212,9 @@ def test_03_the_catalogs_own_word_lets_it_through(server: ProctorServer, people:
     eventually(lambda: facts_of(server)[PAYMENTS.urn]["ownership"]["tier"] == "observed")
     decision = ask(server, people["alice"], plan())
     assert decision["outcome"] == "allow", decision["findings"]
-    assert decision["tier"] == {"value": "medium", "unknown": []}
+    tier = decision["tier"]
+    assert (tier["value"], tier["unknown"], tier["points"]) == ("medium", [], 3)
+    assert tier["unscored"] == ["affected_groups", "purpose_class"]
     assert rules(ask(server, people["bob"], plan())) == {"training.trainer_authorised": "fail"}
 
 
@@ -233,6 +235,8 @@ def test_05_each_thing_that_the_catalog_takes_back_stops_the_training_again(
             ("licence", "CC-BY-NC-4.0", "data.licence_permits_training"),
             ("consent_purposes", "credit-scoring", "data.consent_covers_purpose"),
             ("lawful_basis", "because", "data.lawful_basis_recorded"),
+            ("purpose", "credit-scoring", "data.purpose_compatible"),
+            ("retention_until", "2024-01-01", "data.retention_current"),
         ]
     ):
         catalog.emit(event(NOW - timedelta(minutes=7, seconds=-minutes), tags=tags(**(GOOD | {name: value}))))
