@@ -147,7 +147,7 @@ def _instance(schema: Mapping[str, Any]) -> Any:
         return "2026-01-01T00:00:00Z" if schema.get("format") == "date-time" else _TEXTS[schema["pattern"]] if (
             "pattern" in schema
         ) else "x"  # fmt: skip
-    return {"integer": 1, "number": 1.5, "boolean": True}[kind]
+    return {"integer": 1, "number": min(1.5, schema.get("maximum", 1.5)), "boolean": True}[kind]
 
 
 def _full() -> dict[str, Any]:

@@ -94,7 +94,7 @@ def test_row_22_an_allow_is_believed_as_a_whole_or_not_at_all(provided: World) -
     """A change in an allowed verdict is an error, unless it only concerns what is told and not what was found."""
     verdict = _verdict(provided, ALLOWED)
     assert verdict["outcome"] == "allow"
-    told = {("tier", "unknown"), ("tier", "value")}
+    told = {("tier", name) for name in ("unknown", "value", "unscored", "at", "factors", "points")}
     for path, value, decision in _each_change_told(provided, ALLOWED):
         if decision.outcome == "allow":
             assert changed(verdict, (path, value)) == verdict or path[:2] in told, (path, value)

@@ -106,10 +106,14 @@ def test_row_20_the_order_of_items_changes_neither_digest_nor_input(provided: Wo
 def test_row_30_the_input_holds_what_selected_rules_declare_and_nothing_else(provided: World) -> None:
     document = _input(provided, _request("fraud"))
     (model,) = document["facts"]["models"]
-    assert set(model) == {"id", "digest", "reference", "registration", "allowance", "authorship", "risk"}
+    selection = provided.index.selection("deployment", "deployment", "deploy")
+    assert selection is not None
+    assert set(model) == {"id", "digest", *selection.fields["models/*"]}
+    assert {"reference", "registration", "allowance", "authorship", "risk"} < set(model)
     assert set(model["reference"]) == {"mutable", "evidence"}
     assert set(model["registration"]) == {"registered", "matches", "evidence"}
-    assert set(document["facts"]) == {"models", "images", "workload", "deployer", "waivers"}
+    assert set(document["facts"]) == {"models", "images", *selection.fields[""]}
+    assert {"workload", "deployer", "waivers"} < set(document["facts"])
     assert set(document["facts"]["workload"]) == {
         "unlimited_containers", "writable_model_mounts", "unclassified", "evidence",
     }  # fmt: skip
