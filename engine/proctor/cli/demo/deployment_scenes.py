@@ -14,7 +14,7 @@ from proctor.cli.demo.stage import Stage
 from proctor.cli.demo.training_scenes import Trained
 from proctor.errors import EngineError
 
-_SHORTEST_WAIVER: Final = 5.0
+_SHORTEST_WAIVER: Final = 8
 """Seconds. On a slow machine the waiver lasts longer: three commands have to fit into it."""
 _RECOVERY_LIMIT: Final = 30.0
 
@@ -60,7 +60,7 @@ class DeploymentScenes:
             "A waiver", "The image comes from a registry that is not on the list. Two people may let that pass."
         )
         denied = self._stage.apply(document, "an image from elsewhere", expected="deny", rule=rule)
-        seconds = math.ceil(max(_SHORTEST_WAIVER, 6 * self._stage.slowest))
+        seconds = math.ceil(max(_SHORTEST_WAIVER, 10 * self._stage.slowest))
         made = self._stage.cli(
             "waiver", "request", "--decision", denied["id"], "--rule", rule, "--for", f"{seconds}s",
             "--reason", "the usual registry is down, agreed in the incident call", "--output", "json",
