@@ -16,6 +16,7 @@ def opened(state_dir: Path) -> Database:
     """
     url = url_of(state_dir)
     if url.startswith("sqlite") and not (file := state_dir / "proctor.db").exists():
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as fresh:
             fresh.write(_migrated())
     return Database.open(url)

@@ -154,6 +154,7 @@ def _policy(settings: "Settings") -> Iterator[Examined]:
     if settings.opa.url:
         return
     from proctor.opa import binary, bundle
+    from proctor.policy import suppliers
 
     with tempfile.TemporaryDirectory(prefix="proctor-doctor-") as folder:
         built = bundle.build(
@@ -162,6 +163,7 @@ def _policy(settings: "Settings") -> Iterator[Examined]:
             bundle.policy_dir(settings.policy_dir),
             Path(folder),
             Path(folder) / "bundle.key",
+            suppliers.delivered(),
         )
     yield Examined(
         "policy", "ok", f"{len(built.index.rules)} rules, revision {built.revision}, {settings.policy.profile}"

@@ -47,6 +47,7 @@ def build(
 ) -> None:
     """Build, check and sign the bundle that OPA gets."""
     from proctor.opa import binary, bundle
+    from proctor.policy import suppliers
 
     destinations = outputs.parse(output or [], outputs.OF_LISTS)
     settings = _settings(pack)
@@ -56,6 +57,7 @@ def build(
         bundle.policy_dir(settings.policy_dir),
         folder.resolve(),
         settings.state_dir / "keys" / "bundle.key",
+        suppliers.delivered(),
     )
     for warning in built.warnings:
         progress(f"warning: {warning}")

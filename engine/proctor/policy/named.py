@@ -16,6 +16,7 @@ from typing import Final
 from proctor.errors import NotFoundError, PolicyError
 from proctor.opa import archive, bundle
 from proctor.opa.archive import Archive
+from proctor.policy import suppliers
 from proctor.settings import PolicySettings, Settings
 
 CONFIGURED: Final = "."
@@ -26,8 +27,9 @@ _MAX_FILE: Final = 64 * 1024 * 1024
 
 
 def read(name: str, settings: Settings, binary: Path) -> Archive:
-    """Return the policy that `name` means, built with the configuration of `settings` unless it is a bundle.
+    """Return the policy that `name` means, built as a server would with the configuration of `settings`.
 
+    A bundle's file is taken as it is.
     Raises `NotFoundError` where it means nothing, `PolicyError` for what can't be built.
     """
     path = Path(name)
@@ -64,7 +66,8 @@ def _built(settings: Settings, binary: Path, source: Path, packs: Sequence[Path]
     with tempfile.TemporaryDirectory(prefix="prc-") as name:
         folder = Path(name).resolve()
         # Signed by nobody in particular: it is compared, and never put in force.
-        built = bundle.build(own, binary, source.absolute(), folder / "build", folder / "keys" / "bundle.key")
+        key = folder / "keys" / "bundle.key"
+        built = bundle.build(own, binary, source.absolute(), folder / "build", key, suppliers.delivered())
         return archive.read(built.path.read_bytes(), str(source))
 
 

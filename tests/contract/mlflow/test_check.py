@@ -116,7 +116,7 @@ def test_a_dataset_is_judged_by_the_rules_on_data_for_a_purpose(world: World, ke
     for spelt, purpose, denied in (
         ("s3a://Lake/payments/@7", "fraud-detection", set()),
         (f"{catalog.PAYMENTS.urn}@7", "fraud-detection", set()),
-        ("s3://lake/payments@7", "churn", {"data.consent_covers_purpose"}),
+        ("s3://lake/payments@7", "churn", {"data.consent_covers_purpose", "data.purpose_compatible"}),
         ("s3://lake/payments", "fraud-detection", {"data.dataset_version_pinned"}),
     ):
         code, decision, err = check(world, keys["ci"], "dataset", spelt, "--purpose", purpose)

@@ -105,7 +105,7 @@ def test_a_difference_is_told_with_what_flips(proctor: Command, stricter: Path, 
     code, out, _ = proctor(
         "policy", "diff", ".", str(stricter), "--replay", "--workers", "0", "-o", "json", "-o", f"markdown={markdown}"
     )
-    assert code == 1
+    assert code == 1, out
     found = json.loads(out)
     changes = {(change["kind"], change["of"]): change for change in found["changes"]}
     assert changes["rule", "data.dataset_owned"]["after"] == ""
@@ -121,6 +121,13 @@ def test_a_difference_is_told_with_what_flips(proctor: Command, stricter: Path, 
     assert "### Decisions that flip" in text
 
 
+def test_what_is_configured_is_what_the_server_has_in_force(server: ProctorServer, proctor: Command) -> None:
+    (bundle,) = (server.state_dir / "bundles").glob("*.tar.gz")
+    code, out, _ = proctor("policy", "diff", ".", str(bundle))
+    assert code == 0
+    assert "no differences" in out
+
+
 def test_without_a_difference_nothing_flips(proctor: Command) -> None:
     code, out, _ = proctor("policy", "diff", ".", ".", "--replay", "--workers", "0")
     assert code == 0
@@ -130,7 +137,7 @@ def test_without_a_difference_nothing_flips(proctor: Command) -> None:
 
 def test_a_candidate_is_held_against_what_was_recorded(proctor: Command, stricter: Path) -> None:
     code, out, _ = proctor("policy", "replay", "--against", str(stricter), "--workers", "0")
-    assert code == 1
+    assert code == 1, out
     assert "2 of 3 come out differently" in out
 
 
