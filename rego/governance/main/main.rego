@@ -312,7 +312,7 @@ _bearers[id][identity] contains path if {
 
 _waivers(raw) := {waiver.id |
 	raw.status == "fail"
-	count(input.waivers) > 0
+	input.waivers != []
 	_single(raw)
 	some waiver in input.waivers
 	is_string(waiver.id)
@@ -321,7 +321,7 @@ _waivers(raw) := {waiver.id |
 
 _approvals(raw) := {approval.id |
 	raw.status == "fail"
-	count(input.approvals) > 0
+	input.approvals != []
 	_single(raw)
 	context := object.union(_context, {"case_digest": input.context.cases[raw.rule]})
 	chain := index.chains[tiers.assessment.value][input.environment][raw.rule]
