@@ -48,6 +48,7 @@ async def opa(opa_binary: Path) -> AsyncIterator[Running]:
             bundle.policy_dir(None),
             folder / "bundles",
             folder / "keys" / "bundle.key",
+            None,
         )
         found = binary.find(Settings(opa=OpaSettings(binary=opa_binary), state_dir=folder))
         engine = ManagedOpa(built, found, folder / "run", OpaSettings())

@@ -36,7 +36,12 @@ START_LIMIT = 60.0
 @pytest.fixture
 def built(opa_binary: Path, state_dir: Path) -> BuiltBundle:
     found = bundles.build(
-        PolicySettings(), opa_binary, bundles.policy_dir(None), state_dir / "bundles", state_dir / "keys" / "bundle.key"
+        PolicySettings(),
+        opa_binary,
+        bundles.policy_dir(None),
+        state_dir / "bundles",
+        state_dir / "keys" / "bundle.key",
+        None,
     )
     # The container's user is another one than ours; these three files hold no secret.
     for path in (state_dir, found.path.parent, found.public_key_path.parent):

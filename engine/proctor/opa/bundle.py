@@ -64,12 +64,13 @@ def build(
     source: Path,
     work_dir: Path,
     key_path: Path,
-    provided: frozenset[str] | None = None,
+    provided: frozenset[str] | None,
 ) -> BuiltBundle:
     """Build, check and sign the bundle into `work_dir` and return it.
 
     `binary` is the OPA to build with, `source` the provided policy, `key_path` the signing key (P-256, made at first
-    use) and `provided` the fact groups that have a provider (None: all), which the profile `starter` asks. Raises
+    use) and `provided` the fact groups that have a provider (None: all), which the profile `starter` asks; it has no
+    default, so that nobody enforces by oversight what a server would only warn of. Raises
     `PolicyError` with one line for each thing that is wrong.
     """
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

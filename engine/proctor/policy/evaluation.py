@@ -74,20 +74,6 @@ class Served:
 
 
 @asynccontextmanager
-async def production(settings: Settings, binary: Path, folder: Path) -> AsyncIterator[Evaluator]:
-    """Build and sign the bundle into `folder`, start an OPA with it, and stop it afterwards.
-
-    Raises `PolicyError` for what the build refuses, and `OpaError` when OPA does not come up.
-    """
-    source = bundle.policy_dir(settings.policy_dir)
-    built = await asyncio.to_thread(
-        bundle.build, settings.policy, binary, source, folder / "build", folder / "keys" / "bundle.key"
-    )
-    async with serving(settings, binary, built, folder) as client:
-        yield Served(client)
-
-
-@asynccontextmanager
 async def serving(
     settings: Settings, binary: Path, built: bundle.BuiltBundle, folder: Path
 ) -> AsyncIterator[OpaClient]:

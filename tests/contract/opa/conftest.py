@@ -29,7 +29,7 @@ def policies(opa_binary: Path) -> Iterator[Policies]:
     try:
         built = [
             bundles.build(
-                PolicySettings(profile=profile), opa_binary, source, folder / "b", folder / "k" / "bundle.key"
+                PolicySettings(profile=profile), opa_binary, source, folder / "b", folder / "k" / "bundle.key", None
             )
             for profile in ("starter", "strict")
         ]

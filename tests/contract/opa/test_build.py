@@ -13,7 +13,7 @@ from tests.contract.opa.conftest import Policies
 
 def test_nothing_of_this_machine_gets_into_the_bundle(opa_binary: Path, policies: Policies, state_dir: Path) -> None:
     again = bundles.build(
-        PolicySettings(), opa_binary, bundles.policy_dir(None), state_dir / "x" / "y", state_dir / "bundle.key"
+        PolicySettings(), opa_binary, bundles.policy_dir(None), state_dir / "x" / "y", state_dir / "bundle.key", None
     )
     assert (again.revision, again.digest) == (policies.first.revision, policies.first.digest)
     one, other = archives.read(policies.first.path), archives.read(again.path)
@@ -30,7 +30,7 @@ def test_a_bundle_that_is_built_again_takes_the_place_of_the_former_at_once(
 
     def build() -> bundles.BuiltBundle:
         return bundles.build(
-            PolicySettings(), opa_binary, bundles.policy_dir(None), Path("bundles"), Path("keys", "bundle.key")
+            PolicySettings(), opa_binary, bundles.policy_dir(None), Path("bundles"), Path("keys", "bundle.key"), None
         )
 
     first = build()
@@ -46,10 +46,10 @@ def test_a_bundle_that_is_built_again_takes_the_place_of_the_former_at_once(
 def test_a_build_that_fails_leaves_the_former_bundle(opa_binary: Path, state_dir: Path) -> None:
     source = bundles.policy_dir(None)
     work, key = state_dir / "bundles", state_dir / "bundle.key"
-    built = bundles.build(PolicySettings(), opa_binary, source, work, key)
+    built = bundles.build(PolicySettings(), opa_binary, source, work, key, None)
     content = built.path.read_bytes()
     key.write_text("no key")
     with pytest.raises(PolicyError, match="signing key"):
-        bundles.build(PolicySettings(), opa_binary, source, work, key)
+        bundles.build(PolicySettings(), opa_binary, source, work, key, None)
     assert built.path.read_bytes() == content
     assert {path.name for path in work.iterdir()} == {built.path.name, "capabilities.json"}

@@ -69,7 +69,7 @@ def kept(opa_binary: Path) -> Iterator[Kept]:
 async def _told(folder: Path, opa_binary: Path) -> Kept:
     key = folder / "keys" / "bundle.key"
     settings = PolicySettings(profile="strict")
-    built = bundle.build(settings, opa_binary, bundle.policy_dir(None), folder / "bundles", key)
+    built = bundle.build(settings, opa_binary, bundle.policy_dir(None), folder / "bundles", key, None)
     found = binary.find(Settings(opa=OpaSettings(binary=opa_binary), state_dir=folder))
     engine = ManagedOpa(built, found, folder / "run", OpaSettings())
     await engine.start()

@@ -8,7 +8,7 @@ import copy
 import http.client
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -87,16 +87,10 @@ def test_the_oracle_knows_what_each_rule_of_these_inputs_means(provided: World) 
 def test_the_oracle_and_the_policy_agree_on_every_single_change(provided: World) -> None:
     """Both ways: what the oracle would allow is allowed, or it would be a judge who refuses everything."""
     documents = [changed(DEPLOYMENT, (path, value)) for path in paths(DEPLOYMENT) for value in VALUES]
-    documents = documents[
-        ::17
-    ]  # which has no factor in common with the number of values, so that each of them is tried
+    # 17 has no factor in common with the number of values, so that each of them is tried.
+    documents = documents[::17]
     for document, verdict in zip(documents, provided.verdicts(documents), strict=True):
         assert (verdict.outcome == "allow") == oracle.may_be_allowed(document), json.dumps(document, indent=1)
-
-
-def _by_turns(points: Sequence[str], turn: int) -> Iterator[str]:
-    """Yield the points over and over, beginning elsewhere each turn, so that turns meet what is spoilt at others."""
-    return itertools.islice(itertools.cycle(points), turn, None)
 
 
 # --- Single changes --------------------------------------------------------------------------------------------------
@@ -113,10 +107,10 @@ def test_evidence_that_is_spoilt_never_allows_wherever_it_is_asked(environment: 
         for path in DECLARED
         for value in (..., None, {"x": 1} if isinstance(at(DEPLOYMENT, path), str) else "x")
     ]
-    turn = oracle.ENVIRONMENTS.index(environment)
+    first = oracle.ENVIRONMENTS.index(environment)  # so that in each environment another point meets what is spoilt
     documents = [
-        changed(base, (path, value), (("environment",), environment), (("point",), point))
-        for (path, value), point in zip(spoilt, _by_turns(oracle.POINTS, turn), strict=False)
+        changed(base, change, (("environment",), environment), (("point",), oracle.POINTS[turn % len(oracle.POINTS)]))
+        for turn, change in enumerate(spoilt, first)
     ]
     whole = [changed(base, (("environment",), environment), (("point",), point)) for point in oracle.POINTS]
     assert _judge(provided, whole) == len(whole)

@@ -332,7 +332,7 @@ def test_the_strict_profile_denies_whatever_is_provided(build: Build, tmp_path: 
 
 @pytest.fixture
 def built(opa_binary: Path, source: Path, tmp_path: Path) -> bundle.BuiltBundle:
-    return bundle.build(PolicySettings(), opa_binary, source, tmp_path / "work", tmp_path / "keys" / "bundle.key")
+    return bundle.build(PolicySettings(), opa_binary, source, tmp_path / "work", tmp_path / "keys" / "bundle.key", None)
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -404,7 +404,7 @@ def test_a_built_in_that_depends_on_more_than_the_input_is_refused(
     library = source / "governance" / "lib" / "time" / "time.rego"
     library.write_text(library.read_text() + f"\n_more := {call}\n")
     with pytest.raises(PolicyError) as error:
-        bundle.build(PolicySettings(), opa_binary, source, tmp_path / "work", tmp_path / "keys" / "bundle.key")
+        bundle.build(PolicySettings(), opa_binary, source, tmp_path / "work", tmp_path / "keys" / "bundle.key", None)
     assert any(f"undefined function {call.split('(', maxsplit=1)[0]}" in line for line in error.value.problems)
     assert any("governance/lib/time/time.rego" in line for line in error.value.problems)
     assert not list((tmp_path / "work").glob("*.tar.gz"))
